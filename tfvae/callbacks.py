@@ -1,0 +1,275 @@
+"""What happens between epochs: rows, weights, checkpoints, stopping."""
+
+import signal
+import sys
+import time
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+import tqdm
+
+from tfvae import build
+from tfvae.errors import TrainingError
+from tfvae.run_dir import Row, RunDir
+from tfvae.vae import VAE
+
+Logs = dict[str, Any]
+
+
+class Interrupted(Exception):
+    """Training stopped at a signal, with everything saved.
+
+    Attributes:
+      signal_number: of the signal.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal.Signals(signal_number).name)
+        self.signal_number = signal_number
+
+
+class Recorder(tf_keras.callbacks.Callback):
+    """Keeps the run folder up to date, so that a run can go on from it.
+
+    At the end of an epoch it writes, in this order, the weights, the row of
+    metrics and the checkpoint. What is newer than the checkpoint is written
+    again, with the same content, by a run that is resumed.
+
+    Args:
+      model: compiled.
+      run_dir: folder of the run.
+      num_examples: in an epoch.
+      steps_per_epoch: global batches in an epoch.
+    """
+
+    def __init__(
+        self,
+        model: VAE,
+        run_dir: RunDir,
+        *,
+        num_examples: int,
+        steps_per_epoch: int,
+    ) -> None:
+        super().__init__()
+        self.run_dir = run_dir
+        self.num_examples = num_examples
+        self.steps_per_epoch = steps_per_epoch
+        self.epoch_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self.manager = run_dir.checkpoint_manager(
+            model, epoch_seconds=self.epoch_seconds
+        )
+        self._restored_means: list[Any] = []
+        if self.manager.latest_checkpoint:
+            status = self.manager.restore_or_initialize()
+            assert status == self.manager.latest_checkpoint
+            if int(model.train_step_count.numpy()) % steps_per_epoch:
+                self._restored_means = [
+                    [v.numpy() for v in mean.variables]
+                    for mean in model.metrics
+                ]
+        self.first_step = int(model.train_step_count.numpy())
+        self.rows = run_dir.read_rows(
+            num_epochs=self.first_step // steps_per_epoch
+        )
+        self._started = 0.0
+
+    def best_epoch(self) -> int:
+        """Returns the epoch (from 1) of the highest val_elbo; 0: none yet."""
+        if not self.rows:
+            return 0
+        return int(max(self.rows, key=lambda row: row["val_elbo"])["epoch"])
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Takes up the means of an epoch that was interrupted."""
+        for mean, values in zip(
+            self.model.metrics if self._restored_means else [],
+            self._restored_means,
+            strict=True,
+        ):
+            for variable, value in zip(mean.variables, values, strict=True):
+                variable.assign(value)
+        if not self._restored_means:
+            self.epoch_seconds.assign(0.0)
+        self._restored_means = []
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Measures time up to the last batch."""
+        now = time.perf_counter()
+        self.epoch_seconds.assign_add(now - self._started)
+        self._started = now
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Writes weights, row and checkpoint."""
+        assert logs is not None
+        seconds = float(self.epoch_seconds.numpy())
+        logs |= {
+            "C": self.model.likelihood.current_C(),
+            "learning_rate": build.learning_rate(self.model),
+            "seconds": seconds,
+            "images_per_second": self.num_examples / seconds,
+        }
+        row = {key: float(value) for key, value in logs.items()}
+        self.rows.append({"epoch": epoch + 1} | row)
+        if self.best_epoch() == epoch + 1:
+            self.run_dir.save_weights(self.model, "best")
+        self.run_dir.save_weights(self.model, "last")
+        self.run_dir.write_rows(self.rows)
+        self.save()
+
+    def save(self) -> None:
+        """Writes a checkpoint of the step just done."""
+        self.manager.save(int(self.model.train_step_count.numpy()))
+
+
+class StopEarly(tf_keras.callbacks.Callback):
+    """Stops after `patience` epochs without a better val_elbo; 0: never."""
+
+    def __init__(self, recorder: Recorder, patience: int) -> None:
+        super().__init__()
+        self.recorder = recorder
+        self.patience = patience
+
+    def is_due(self) -> bool:
+        """Whether the rows so far call for a stop."""
+        waited = len(self.recorder.rows) - self.recorder.best_epoch()
+        return 0 < self.patience <= waited
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Stops training where it is due."""
+        self.model.stop_training = self.model.stop_training or self.is_due()
+
+
+class StopOnFault(tf_keras.callbacks.Callback):
+    """Raises TrainingError once a quantity is no longer finite."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Looks at what the steps just run have noted."""
+        fault = self.model.faults.found()
+        if fault is None:
+            return
+        quantity, step = fault
+        epoch = step // self.recorder.steps_per_epoch + 1
+        kept = len(self.recorder.rows)
+        weights = (
+            f"the weights of epoch {kept} are in {self.recorder.run_dir}/weights"
+            if kept
+            else "no epoch was finished"
+        )
+        raise TrainingError(
+            f"{quantity} is not finite at step {step} (epoch {epoch}); "
+            f"{weights}; try a lower --learning_rate."
+        )
+
+
+class StopOnSignal(tf_keras.callbacks.Callback):
+    """On SIGINT or SIGTERM saves what was learned and raises Interrupted.
+
+    Used as a context: the signals are caught inside it. A second signal is
+    not waited for: it acts as it would without this callback.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+        self.received = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "StopOnSignal":
+        for number in self.SIGNALS:
+            self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._restore()
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Saves and stops, unless the epoch is about to be saved anyway."""
+        count = int(self.model.train_step_count.numpy())
+        if self.received and count % self.recorder.steps_per_epoch:
+            self.recorder.save()
+            raise Interrupted(self.received)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Stops after the recorder has saved the epoch."""
+        if self.received:
+            raise Interrupted(self.received)
+
+    def _receive(self, number: int, frame: Any) -> None:
+        self.received = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class Progress(tf_keras.callbacks.Callback):
+    """A bar where the output is a terminal, else a line an epoch."""
+
+    SHOWN = ("loss", "elbo", "kl")
+
+    def __init__(self, recorder: Recorder, *, num_epochs: int) -> None:
+        super().__init__()
+        self.recorder = recorder
+        self.num_epochs = num_epochs
+        self.bar: tqdm.tqdm | None = None
+
+    def __enter__(self) -> "Progress":
+        if sys.stderr.isatty():
+            self.bar = tqdm.tqdm(
+                total=self.num_epochs * self.recorder.num_examples,
+                initial=self._images_seen(self.recorder.first_step),
+                unit=" images", unit_scale=True, dynamic_ncols=True,
+            )  # fmt: skip
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Moves the bar."""
+        if self.bar is None:
+            return
+        assert logs is not None
+        step = int(self.model.train_step_count.numpy())
+        epoch = min(step // self.recorder.steps_per_epoch + 1, self.num_epochs)
+        self.bar.set_description(f"epoch {epoch}/{self.num_epochs}", False)
+        self.bar.set_postfix({k: f"{logs[k]:.2f}" for k in self.SHOWN}, False)
+        self.bar.update(self._images_seen(step) - self.bar.n)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Prints the epoch's line."""
+        if self.bar is not None:
+            return
+        assert logs is not None
+        left = (self.num_epochs - epoch - 1) * logs["seconds"]
+        shown = "  ".join(
+            f"{key} {logs[key]:.2f}" for key in (*self.SHOWN, "val_elbo")
+        )
+        print(
+            f"epoch {epoch + 1}/{self.num_epochs}  {shown}  "
+            f"{logs['images_per_second']:,.0f} images/s  "
+            f"{tqdm.tqdm.format_interval(left)} left",
+            flush=True,
+        )
+
+    def _images_seen(self, step: int) -> int:
+        recorder = self.recorder
+        epochs, within = divmod(step, recorder.steps_per_epoch)
+        share = within / recorder.steps_per_epoch
+        return round((epochs + share) * recorder.num_examples)
+
+
+def throughput(rows: list[Row], num_examples: int) -> float:
+    """Returns images/s over all epochs but the first, which compiles."""
+    timed = rows[1:] or rows
+    return num_examples * len(timed) / sum(row["seconds"] for row in timed)

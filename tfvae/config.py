@@ -1,0 +1,212 @@
+"""Config: every setting of a run, written once; no TensorFlow here.
+
+Flags, `--help`, config.json and the table in README are made from it. What is
+learned is Config; how it is launched (`flags.Launch`) is not.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tfvae import settings
+from tfvae.errors import InputError
+from tfvae.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Every setting of a run.
+
+    Raises:
+      InputError: a value is of the wrong type, out of bounds, or contradicts
+        another.
+    """
+
+    dataset: str = setting(
+        "digits",
+        "digits, ring, pinwheel, linear_gaussian, any TFDS image set by its "
+        "TFDS name (mnist, cifar10, ...), npz:PATH (x, or x_train and x_test; "
+        "y is optional) or images:DIR (PNG and JPEG; sub-folders are labels)",
+    )
+    data_dir: str = setting(
+        "", "where TFDS keeps prepared data; empty: its own", identity=False
+    )
+    image_size: int = setting(
+        0, "side to which images are resized; 0: as they are", number=int,
+        minimum=0,
+    )  # fmt: skip
+    grayscale: bool = setting(
+        False, "turn colour images into one channel", is_switch=True
+    )
+    binarize: str = setting(
+        "none",
+        "Bernoulli draws with the pixel as probability: static (drawn once) "
+        "or dynamic (drawn anew each epoch)",
+        words=("none", "static", "dynamic"),
+    )
+    max_resident_mb: int = setting(
+        2048,
+        "data up to this size are held in memory, larger ones stream from disk",
+        number=int, minimum=0,
+    )  # fmt: skip
+    architecture: str = setting(
+        "auto",
+        "auto: conv for images of 16 pixels and more, else mlp",
+        words=("auto", "mlp", "conv"),
+    )
+    hidden_units: tuple[int, ...] = setting(
+        (512, 512),
+        "units of each hidden dense layer of the encoder, mirrored in the "
+        "decoder; none: no hidden layer (conv: one layer, the first number, "
+        "between the convolutions and the latents)",
+        number=int, minimum=1, is_list=True,
+    )  # fmt: skip
+    filters: tuple[int, ...] = setting(
+        (32, 64),
+        "conv: filters of each layer; each halves height and width",
+        number=int, minimum=1, is_list=True,
+    )  # fmt: skip
+    activation: str = setting(
+        "relu",
+        "between hidden layers",
+        words=("relu", "elu", "gelu", "silu", "softplus", "tanh"),
+    )
+    latent_dim: int = setting(
+        16, "dimensions of the latent z", number=int, minimum=1
+    )
+    likelihood: str = setting(
+        "auto",
+        "p(x|z); auto: bernoulli for binary data, else gaussian",
+        words=("auto", "gaussian", "bernoulli"),
+    )
+    C: str | float = setting(
+        "auto",
+        "weight of the reconstruction; gaussian: C = 1 / (2 c), c the noise "
+        "variance: learned (a trainable scale), optimal (c = mean squared "
+        "error, in closed form) or a number; auto: optimal for gaussian, "
+        "else 1",
+        words=("auto", "learned", "optimal"), number=float, above=0,
+    )  # fmt: skip
+    beta: str | float = setting(
+        "none",
+        "weight of the KL where the likelihood is not gaussian: C = 1 / beta",
+        words=("none",), number=float, above=0,
+    )  # fmt: skip
+    kl_schedule: str = setting(
+        "off",
+        "KL warm-up: from 0 to 1 over the first EPOCHS (linear), or anew "
+        "every EPOCHS, rising in the first half of each (cyclical)",
+        words=("off",),
+        pattern=r"(linear|cyclical):[1-9]\d{0,5}",
+        pattern_text="linear:EPOCHS or cyclical:EPOCHS",
+    )
+    epochs: int = setting(30, "passes over the data", number=int, minimum=1)
+    batch_size: int = setting(
+        128, "global: shared out over the replicas", number=int, minimum=1
+    )
+    optimizer: str = setting(
+        "adam", "update rule", words=("adam", "rmsprop", "sgd")
+    )
+    learning_rate: float = setting(
+        1e-3, "step size at the start", number=float, above=0
+    )
+    learning_rate_schedule: str = setting(
+        "cosine",
+        "constant, or cosine: falls to 0 over the run",
+        words=("constant", "cosine"),
+    )
+    early_stopping: int = setting(
+        0,
+        "stop after this many epochs without a better val_elbo; 0: never",
+        number=int, minimum=0,
+    )  # fmt: skip
+    seed: int = setting(
+        0, "of initial weights, order and noise", number=int, minimum=0
+    )
+    precision: str = setting(
+        "float32",
+        "of the hidden layers; losses and densities are always float32",
+        words=("float32", "bfloat16", "float16"),
+    )
+    jit_compile: str = setting(
+        "auto",
+        "compile each step by XLA; auto: where it was measured to be faster",
+        words=("auto", "on", "off"), identity=False,
+    )  # fmt: skip
+    steps_per_execution: str | int = setting(
+        "auto",
+        "steps run between two returns to Python",
+        words=("auto",), number=int, minimum=1, identity=False,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = settings.check(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+        if self.beta != "none" and self.C != "auto":
+            raise InputError(
+                "`beta` and `C` are one setting (C = 1 / beta); give one."
+            )
+        if self.kl_schedule != "off":
+            warm_up = int(self.kl_schedule.partition(":")[2])
+            if warm_up > self.epochs:
+                raise InputError(
+                    f"`kl_schedule` must end within the run: {warm_up} epochs "
+                    f"of warm-up, but `epochs` is {self.epochs}."
+                )
+
+    def to_json(self) -> str:
+        """Returns the settings as a JSON object, one a line."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    def differences(self, other: "Config") -> dict[str, tuple[Any, Any]]:
+        """Returns {name: (own, other's)} for settings that define the run."""
+        pairs = {
+            field.name: (getattr(self, field.name), getattr(other, field.name))
+            for field in dataclasses.fields(self)
+            if settings.rule_of(field).identity
+        }
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """Returns the settings that a config.json holds, checked one by one.
+
+    Args:
+      path: of a JSON object with some or all of Config's fields.
+
+    Raises:
+      InputError: the file is missing, no JSON object, or has an unknown or
+        ill-typed key.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except OSError as error:
+        raise InputError(f"`config` {path}: {error.strerror}.") from error
+    except ValueError as error:
+        raise InputError(f"`config` {path} is not JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"`config` {path} must hold one JSON object.")
+    return checked(content, source=path)
+
+
+def checked(values: Mapping[str, Any], *, source: str) -> dict[str, Any]:
+    """Returns `values` in their fields' own types.
+
+    Raises:
+      InputError: names the `source`, and the key that is unknown or ill-typed.
+    """
+    result = {}
+    for name, value in values.items():
+        if name not in FIELDS:
+            raise settings.unknown(f"key in {source}:", name, FIELDS)
+        try:
+            result[name] = settings.check(FIELDS[name], value)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from error
+    return result

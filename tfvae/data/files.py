@@ -1,0 +1,148 @@
+"""The user's own files: an npz archive, or a folder of images."""
+
+import dataclasses
+import os
+import zipfile
+import zlib
+from collections.abc import Callable
+from concurrent import futures
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from tfvae.data import images
+from tfvae.data.preparation import Preparation
+from tfvae.data.sources import PARTS, Source, random_parts, with_validation
+from tfvae.errors import InputError
+
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
+READ_ERRORS = (ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+def npz(path: str) -> Source:
+    """Arrays of an npz archive: `x`, or `x_train` and `x_test`, with `y…`.
+
+    x is [n, features], [n, height, width] or [n, height, width, channels].
+    `x_validation` is taken where it is there, else cut from the training
+    examples.
+
+    Raises:
+      InputError: the file is missing, no npz archive, or lacks `x`.
+    """
+    name = f"`dataset` npz:{path}"
+    arrays = _read_arrays(path, name)
+
+    def part(suffix: str) -> tuple[np.ndarray, np.ndarray | None]:
+        x, y = arrays["x" + suffix], arrays.get("y" + suffix)
+        if y is not None and y.shape != (len(x),):
+            raise InputError(
+                f"{name}: `y{suffix}` must hold one label for each of the "
+                f"{len(x)} examples; got the shape {list(y.shape)}."
+            )
+        return x, y
+
+    if "x_train" in arrays and "x_test" in arrays:
+        if "x_validation" not in arrays:
+            return Source(with_validation(part("_train"), part("_test")))
+        return Source({split: part(f"_{split}") for split in PARTS})
+    if "x" in arrays:
+        return Source(random_parts(*part("")))
+    raise InputError(
+        f"{name} must hold `x`, or `x_train` and `x_test`; got "
+        f"{', '.join(sorted(arrays)) or 'no arrays'}."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFolder:
+    """The images below a folder.
+
+    Attributes:
+      paths: [num_files], of the files, sorted.
+      labels: [num_files] int64, the index of each file's sub-folder; -1
+        where there are none.
+      shape: (height, width, channels) of every image, height and width None
+        where the files differ.
+    """
+
+    paths: np.ndarray
+    labels: np.ndarray
+    shape: tuple[int | None, int | None, int]
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of sub-folders, or None."""
+        return int(self.labels.max()) + 1 or None
+
+
+def image_folder(directory: str) -> ImageFolder:
+    """Finds, and reads once, every PNG and JPEG below a folder.
+
+    Files in sub-folders are labelled by the sub-folder, in sorted order;
+    files directly in the folder have no labels.
+
+    Raises:
+      InputError: no folder, no image in it, or an unreadable image.
+    """
+    name = f"`dataset` images:{directory}"
+    if not os.path.isdir(directory):
+        raise InputError(f"{name}: there is no such folder.")
+    paths = sorted(
+        os.path.join(parent, file)
+        for parent, _, files in os.walk(directory)
+        for file in files
+        if file.lower().endswith(IMAGE_ENDINGS)
+    )
+    if not paths:
+        raise InputError(f"{name} holds no PNG or JPEG file.")
+    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        progress = tqdm.tqdm(
+            pool.map(images.probe_file, paths), "reading images", len(paths),
+            disable=None, leave=False,
+        )  # fmt: skip
+        shapes = set(progress)
+    heights, widths, channels = map(set, zip(*shapes, strict=True))
+    same_size = len(heights) == len(widths) == 1
+    height, width = (heights.pop(), widths.pop()) if same_size else (None, None)
+    shape = height, width, 3 if max(channels) > 2 else 1
+    labels = _folder_labels(directory, paths)
+    return ImageFolder(np.array(paths), labels, shape)
+
+
+def decoder(
+    channels: int, preparation: Preparation
+) -> Callable[[dict[str, tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]:
+    """Returns a function from {"path", "label"} to (image uint8, label)."""
+
+    def decode(record: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        image = images.decode_file(record["path"], channels=channels)
+        image = images.transform(
+            tf.ensure_shape(image, [None, None, channels]),
+            image_size=preparation.image_size,
+            grayscale=preparation.grayscale,
+        )
+        return image, record["label"]
+
+    return decode
+
+
+def _folder_labels(directory: str, paths: list[str]) -> np.ndarray:
+    parts = [os.path.relpath(path, directory).split(os.sep) for path in paths]
+    if any(len(part) == 1 for part in parts):
+        return np.full(len(paths), -1)
+    return np.unique([part[0] for part in parts], return_inverse=True)[1]
+
+
+def _read_arrays(path: str, name: str) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InputError(f"{name} is a single array, not an npz archive.")
+            return {key: archive[key] for key in archive.files}
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror or error}.") from error
+    except READ_ERRORS as error:
+        raise InputError(f"{name} is no readable npz archive: {error}.") from error

@@ -1,0 +1,1 @@
+"""Distribution layers: p(x|z), q(z|x), p(z)."""

@@ -1,0 +1,62 @@
+"""Which quantity stopped being finite first, and at which step."""
+
+from typing import Any
+
+import tensorflow as tf
+
+QUANTITIES = ("log_likelihood", "kl", "loss", "gradient")
+NONE = -1
+
+
+class Faults(tf.Module):
+    """Remembers the first step at which a quantity was NaN or infinite.
+
+    It is kept in variables so that a step that runs inside a compiled loop,
+    out of Python's sight, can be named afterwards.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first_step, self.quantity = (
+            tf.Variable(
+                NONE,
+                trainable=False,
+                dtype=tf.int64,
+                name=name,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+            for name in ("fault_step", "fault_quantity")
+        )
+
+    def note(self, step: tf.Tensor, **values: Any) -> None:
+        """Looks at one step's values.
+
+        Args:
+          step: scalar integer.
+          **values: tensors, or lists of them, for each of QUANTITIES, in the
+            order in which a fault spreads.
+        """
+        broken = tf.stack([_num_broken(values[name]) for name in QUANTITIES])
+        context = tf.distribute.get_replica_context()
+        if context.num_replicas_in_sync > 1:
+            broken = context.all_reduce(tf.distribute.ReduceOp.SUM, broken)
+        is_first = (self.first_step == NONE) & tf.reduce_any(broken > 0)
+        first = tf.argmax(broken > 0)
+        self.first_step.assign(
+            tf.where(is_first, tf.cast(step, tf.int64), self.first_step)
+        )
+        self.quantity.assign(tf.where(is_first, first, self.quantity))
+
+    def found(self) -> tuple[str, int] | None:
+        """Returns (quantity, step) of the first fault, or None."""
+        step = int(self.first_step.numpy())
+        return None if step == NONE else (QUANTITIES[int(self.quantity.numpy())], step)
+
+
+def _num_broken(values: tf.Tensor | list[tf.Tensor]) -> tf.Tensor:
+    """Returns how many tensors hold a value that is not finite."""
+    tensors = values if isinstance(values, list) else [values]
+    return tf.add_n([
+        tf.cast(~tf.math.is_finite(tf.reduce_sum(tensor)), tf.float32)
+        for tensor in tensors
+    ] or [tf.zeros([])])  # fmt: skip

@@ -1,0 +1,103 @@
+"""Which pictures a run gets, from its model, its data and its rows."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+from scipy import stats
+
+from tfvae import plots
+from tfvae.data import pipeline
+from tfvae.data.split import Split
+from tfvae.run_dir import Row
+from tfvae.vae import VAE
+
+NUM_PAIRS, NUM_SAMPLES, COLUMNS = 32, 64, 8
+NUM_POINTS = 2000
+MANIFOLD_SIDE = 20
+BATCH = 256
+
+
+def make_figures(
+    model: VAE, test: Split, rows: list[Row], *, binarize: str, seed: int
+) -> Iterator[tuple[str, Figure]]:
+    """Yields (name, figure) of every picture that makes sense for the data.
+
+    Args:
+      model: trained.
+      test: held-out examples; at most 2,000, drawn at random, are shown.
+      rows: of metrics.jsonl.
+      binarize: as the run was trained.
+      seed: of the run; equal seeds show equal examples.
+    """
+    if rows:
+        yield "curves", plots.curves(rows)
+    x, y = _random_examples(test, binarize=binarize, seed=seed)
+    is_image = x.ndim == 4
+    if is_image:
+        shown = x[:NUM_PAIRS]
+        reconstructed = model.reconstruct(shown).numpy()
+        yield (
+            "reconstructions",
+            plots.reconstructions(shown, reconstructed, COLUMNS),
+        )
+        yield (
+            "samples",
+            plots.image_grid(
+                model.sample(NUM_SAMPLES, seed=seed).numpy(),
+                COLUMNS,
+                "prior samples: mean of p(x|z), z ~ p(z)",
+            ),
+        )
+    elif x.shape[1] == 2:
+        samples = model.sample(len(x), seed=seed).numpy()
+        clouds = {
+            "data": x,
+            "reconstructions": model.reconstruct(x).numpy(),
+            "prior samples": samples,
+        }
+        yield "samples", plots.scatter(clouds, "means of p(x|z)")
+    if model.latent_dim == 2:
+        z = np.concatenate([
+            model.encode(x[start : start + BATCH]).mean().numpy()
+            for start in range(0, len(x), BATCH)
+        ])  # fmt: skip
+        yield "latent_map", plots.latent_map(z, y)
+        if is_image:
+            yield "manifold", _manifold(model)
+
+
+def _manifold(model: VAE) -> Figure:
+    """Decodes a grid of equal prior probability per cell."""
+    # z = Phi^-1(u), u uniform on (0, 1)
+    ticks = stats.norm.ppf((np.arange(MANIFOLD_SIDE) + 0.5) / MANIFOLD_SIDE)
+    z_1, z_2 = np.meshgrid(ticks, ticks[::-1])
+    z = np.stack([z_1.ravel(), z_2.ravel()], axis=1).astype(np.float32)
+    images = np.concatenate([
+        model.decode(tf.constant(z[start : start + BATCH])).mean().numpy()
+        for start in range(0, len(z), BATCH)
+    ])  # fmt: skip
+    title = "manifold: mean of p(x|z) over the quantiles of p(z)"
+    return plots.image_grid(images, MANIFOLD_SIDE, title)
+
+
+def _random_examples(
+    split: Split, *, binarize: str, seed: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns (x, y) of at most NUM_POINTS random examples.
+
+    Random, because some test sets are sorted by class.
+    """
+    order = np.random.default_rng(seed).permutation(split.num_examples)
+    chosen = np.sort(order[:NUM_POINTS])
+    batches = pipeline.eval_batches(split, BATCH, seed=seed, binarize=binarize)
+    parts, first = [], 0
+    for batch in batches.as_numpy_iterator():
+        inside = chosen[(chosen >= first) & (chosen < first + len(batch))]
+        parts.append(batch[inside - first])
+        first += len(batch)
+    shuffle = np.random.default_rng(seed).permutation(len(chosen))
+    y = split.labels()
+    x = np.concatenate(parts)[shuffle]
+    return x, None if y is None else y[chosen][shuffle]

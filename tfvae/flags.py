@@ -1,0 +1,150 @@
+"""From a command line to settings: flags made from Config and Launch."""
+
+import dataclasses
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags as absl_flags
+
+from tfvae import config as config_lib
+from tfvae import settings
+from tfvae.errors import InputError
+from tfvae.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """How a run is launched; nothing here changes what is learned."""
+
+    run_dir: str = setting(
+        "",
+        "folder of the run; one that is there already is resumed; empty: "
+        "runs/<dataset>-<time>",
+    )
+    config: str = setting(
+        "", "a config.json; flags on the command line win over it"
+    )
+    overwrite: bool = setting(
+        False, "start anew where the folder holds a run", is_switch=True
+    )
+    strategy: str = setting(
+        "one_device",
+        "mirrored: all GPUs, or the CPU's devices where there are none",
+        words=("one_device", "mirrored"),
+    )
+    num_virtual_devices: int = setting(
+        0,
+        "split the CPU into this many logical devices, to try mirrored "
+        "without GPUs",
+        number=int, minimum=0,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            settings.check(field, getattr(self, field.name))
+
+
+LAUNCH_FIELDS = {field.name: field for field in dataclasses.fields(Launch)}
+
+
+@dataclasses.dataclass(frozen=True)
+class CommandLine:
+    """What a command line said: launch, and the Config fields it names."""
+
+    launch: Launch
+    given: dict[str, Any]
+
+
+class HelpRequested(Exception):
+    """`--help` was given; the text to print is the message."""
+
+
+def parse(argv: Sequence[str], *, summary: str) -> CommandLine:
+    """Reads a command line.
+
+    Args:
+      argv: the program's name and its arguments.
+      summary: first lines of `--help`.
+
+    Returns:
+      The launch settings, and those Config fields that `--config` or a flag
+      names (a flag wins).
+
+    Raises:
+      HelpRequested: the text of `--help`.
+      InputError: an unknown flag, a wrong value, or a stray argument.
+    """
+    fields = {**LAUNCH_FIELDS, **config_lib.FIELDS}
+    present = _present(argv, fields)
+    if "help" in present:
+        raise HelpRequested(help_text(summary))
+    values = {
+        name: settings.read_text(fields[name], text)
+        for name, text in present.items()
+    }
+    launch = Launch(**{k: v for k, v in values.items() if k in LAUNCH_FIELDS})
+    given = config_lib.read_json(launch.config) if launch.config else {}
+    given |= {k: v for k, v in values.items() if k in config_lib.FIELDS}
+    return CommandLine(launch, given)
+
+
+def help_text(summary: str) -> str:
+    """Returns the text of `--help`: every flag, what it accepts, its default."""
+    lines = [summary, "", "Launch:"]
+    for name, field in LAUNCH_FIELDS.items():
+        lines += _help_lines(name, field)
+    lines += ["", "Settings of the run (saved in its config.json):"]
+    for name, field in config_lib.FIELDS.items():
+        lines += _help_lines(name, field)
+    return "\n".join(lines)
+
+
+def markdown_table(fields: dict[str, dataclasses.Field]) -> str:
+    """Returns README's table of settings: flag, default, accepted, meaning."""
+    rows = ["| flag | default | accepts | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in fields.items():
+        rule = settings.rule_of(field)
+        accepted = "text" if rule.is_free_text() else rule.accepted()
+        default = settings.to_text(field.default)
+        cell = f"`{default}`" if default else ""
+        rows.append(f"| `--{name}` | {cell} | {accepted} | {rule.help} |")
+    return "\n".join(rows)
+
+
+def _present(
+    argv: Sequence[str], fields: dict[str, dataclasses.Field]
+) -> dict[str, str]:
+    """Returns {flag: text} for the flags that `argv` holds."""
+    values = absl_flags.FlagValues()
+    absl_flags.DEFINE_bool("help", None, "this text", flag_values=values)
+    for name, field in fields.items():
+        rule = settings.rule_of(field)
+        define = (
+            absl_flags.DEFINE_bool if rule.is_switch else absl_flags.DEFINE_string
+        )
+        define(name, None, rule.help, flag_values=values)
+    try:
+        stray = values(list(argv))[1:]
+    except absl_flags.UnrecognizedFlagError as error:
+        raise settings.unknown("flag", error.flagname, fields) from error
+    except absl_flags.Error as error:
+        raise InputError(str(error).rstrip(".") + "; see --help.") from error
+    if stray:
+        raise InputError(
+            f"unexpected argument {stray[0]!r}; settings are given as "
+            "--name=value, see --help."
+        )
+    return {
+        name: settings.to_text(values[name].value)
+        for name in ("help", *fields)
+        if values[name].value is not None
+    }
+
+
+def _help_lines(name: str, field: dataclasses.Field) -> list[str]:
+    rule, default = settings.rule_of(field), settings.to_text(field.default)
+    accepted = "" if rule.is_free_text() else f" [{rule.accepted()}]"
+    text = f"{rule.help}.{accepted}" + (f" Default: {default}." if default else "")
+    return [f"  --{name}", *textwrap.wrap(text, 78, initial_indent=" " * 6,
+                                           subsequent_indent=" " * 6)]  # fmt: skip

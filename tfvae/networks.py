@@ -1,0 +1,85 @@
+"""Functional encoder and decoder: a trunk, then a distribution layer."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+import tf_keras
+
+from tfvae.distributions import posteriors
+from tfvae.distributions.likelihoods import Likelihood
+
+tfd = tfp.distributions
+tfkl = tf_keras.layers
+
+
+def make_encoder(
+    trunk: tfkl.Layer,
+    event_shape: tuple[int, ...],
+    latent_dim: int,
+    *,
+    prior: tfd.Distribution | None = None,
+) -> tf_keras.Model:
+    """Functional model from x to q(z|x) = N(g(x), diag h(x)^2).
+
+    Args:
+      trunk: any layer or model from [batch, *event_shape] to features of any
+        rank; both heads share it.
+      event_shape: shape of one x.
+      latent_dim: dimensions of z.
+      prior: p(z), to which the KL is taken; default N(0, I).
+
+    Returns:
+      encoder: from x [batch, *event_shape] to a distribution over z, with
+      batch_shape [batch] and event_shape [latent_dim]. `encoder.losses` is
+      empty: the layer's `kl_regularizer` gives the KL, per example.
+    """
+    x = tfkl.Input(event_shape, name="x")
+    features = tfkl.Flatten(dtype="float32", name="features")(trunk(x))
+    # g(x) and log h(x)
+    loc = tfkl.Dense(latent_dim, dtype="float32", name="loc")(features)
+    log_scale = tfkl.Dense(latent_dim, dtype="float32", name="log_scale")(
+        features
+    )
+    if prior is None:
+        prior = posteriors.standard_normal(latent_dim)
+    posterior = posteriors.MultivariateNormalDiag(
+        posteriors.KLRegularizer(prior)
+    )
+    return tf_keras.Model(x, posterior([loc, log_scale]), name="encoder")
+
+
+def make_decoder(
+    trunk: tfkl.Layer,
+    latent_dim: int,
+    event_shape: tuple[int, ...],
+    likelihood: Likelihood,
+) -> tf_keras.Model:
+    """Functional model from z to p(x|z).
+
+    Args:
+      trunk: any layer or model from [batch, latent_dim] to features. Features
+        of shape [batch, height, width, filters] with x's height and width end
+        in a convolution, all others in a dense layer.
+      latent_dim: dimensions of z.
+      event_shape: shape of one x.
+      likelihood: the last layer.
+
+    Returns:
+      decoder: from z [batch, latent_dim] to a distribution over x, with
+      batch_shape [batch] and event_shape `event_shape`.
+    """
+    z = tfkl.Input([latent_dim], name="z")
+    features = trunk(z)
+    params = likelihood.params_per_dim
+    if len(event_shape) == 3 and features.shape[1:3] == event_shape[:2]:
+        head = tfkl.Conv2D(
+            event_shape[-1] * params, 3, padding="same", dtype="float32",
+            name="head",
+        )  # fmt: skip
+    else:
+        features = tfkl.Flatten(dtype="float32", name="features")(features)
+        units = tf.TensorShape(event_shape).num_elements() * params
+        head = tfkl.Dense(units, dtype="float32", name="head")
+    parameters = tfkl.Reshape(
+        [*event_shape, params], dtype="float32", name="parameters"
+    )(head(features))
+    return tf_keras.Model(z, likelihood(parameters), name="decoder")

@@ -1,0 +1,1 @@
+"""Formulas of tensors, one value an example; nothing is averaged here."""

@@ -1,0 +1,156 @@
+"""Arrays in, matplotlib figure out; the only matplotlib import."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+PAPER = "white"
+INK, ACCENT = "#1f2933", "#2b6cb0"
+CURVES = (
+    ("elbo", "evidence lower bound (nats)"),
+    ("log_likelihood", "log p(x|z) (nats)"),
+    ("kl", "KL (nats)"),
+    ("C", "C"),
+)
+
+
+def tile(images: np.ndarray, num_columns: int, *, gap: int = 1) -> np.ndarray:
+    """Lays images out row by row.
+
+    Args:
+      images: [n, height, width, channels], in [0, 1].
+      num_columns: images in a row.
+      gap: pixels between images.
+
+    Returns:
+      canvas: [rows * (height + gap) + gap, columns * (width + gap) + gap, 3],
+      mid grey where there is no image.
+    """
+    n, height, width, channels = images.shape
+    num_rows = -(-n // num_columns)
+    canvas = np.full(
+        [
+            num_rows * (height + gap) + gap,
+            num_columns * (width + gap) + gap,
+            3,
+        ],
+        0.5,
+    )
+    shown = np.clip(images[..., : 3 if channels >= 3 else 1], 0, 1)
+    for index, image in enumerate(shown):
+        top = gap + index // num_columns * (height + gap)
+        left = gap + index % num_columns * (width + gap)
+        canvas[top : top + height, left : left + width] = image
+    return canvas
+
+
+def image_grid(images: np.ndarray, num_columns: int, title: str) -> Figure:
+    """Images [n, height, width, channels] in [0, 1], row by row."""
+    canvas = tile(images, num_columns)
+    aspect = canvas.shape[0] / canvas.shape[1]
+    width = min(8.0, 8.0 / max(aspect, 1e-6))
+    figure, axes = _figure(title, width, width * aspect + 0.45)
+    axes.imshow(canvas, interpolation="nearest")
+    axes.axis("off")
+    return figure
+
+
+def reconstructions(
+    x: np.ndarray, reconstructed: np.ndarray, num_columns: int
+) -> Figure:
+    """Originals [n, height, width, channels], each above its reconstruction."""
+    rows = []
+    for start in range(0, len(x), num_columns):
+        stop = start + num_columns
+        rows += [x[start:stop], reconstructed[start:stop]]
+    return image_grid(
+        np.concatenate(rows),
+        num_columns,
+        "originals, and below each its reconstruction: mean of p(x|z), z = g(x)",
+    )
+
+
+def scatter(groups: dict[str, np.ndarray], title: str) -> Figure:
+    """Clouds of points in the plane, {name: [n, 2]}, side by side."""
+    figure = Figure(
+        figsize=(4.2 * len(groups), 4.4), layout="constrained", facecolor=PAPER
+    )
+    figure.suptitle(title, color=INK, fontsize=10)
+    all_axes = figure.subplots(
+        1, len(groups), sharex=True, sharey=True, squeeze=False
+    )[0]
+    for axes, (name, points) in zip(all_axes, groups.items(), strict=True):
+        axes.scatter(*points.T, s=3, alpha=0.4, linewidths=0, color=ACCENT)
+        axes.set_title(name, fontsize=9, color=INK)
+        axes.set_aspect("equal", "datalim")
+        _tidy(axes)
+    return figure
+
+
+def latent_map(z: np.ndarray, y: np.ndarray | None) -> Figure:
+    """Mean codes g(x), [n, 2], coloured by the labels y [n] where given."""
+    figure, axes = _figure("latent map: z = g(x) of the test set", 6.4, 5.6)
+    axes.set_xlabel("$z_1$")
+    axes.set_ylabel("$z_2$")
+    axes.set_aspect("equal", "datalim")
+    _tidy(axes)
+    if y is None:
+        axes.scatter(*z.T, s=6, alpha=0.6, linewidths=0, color=ACCENT)
+        return figure
+    colours = matplotlib.colormaps["tab10" if y.max() < 10 else "turbo"]
+    for label in np.unique(y):
+        colour = colours(label if y.max() < 10 else label / y.max())
+        axes.scatter(
+            *z[y == label].T, s=8, alpha=0.7, linewidths=0, color=colour,
+            label=str(label),
+        )  # fmt: skip
+    if y.max() < 20:
+        axes.legend(
+            markerscale=2.5, frameon=False, loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
+        )  # fmt: skip
+    return figure
+
+
+def curves(rows: Sequence[dict[str, float]]) -> Figure:
+    """Training and validation figures over epochs, from metrics.jsonl."""
+    figure = Figure(
+        figsize=(9, 5.6), layout="constrained", facecolor=PAPER
+    )
+    epochs = [row["epoch"] for row in rows]
+    for axes, (key, title) in zip(figure.subplots(2, 2).flat, CURVES, strict=True):
+        for name, label, style in (
+            (key, "training", "-"),
+            (f"val_{key}", "validation", "--"),
+        ):
+            if name in rows[0]:
+                values = [row[name] for row in rows]
+                marker = "o" if len(rows) == 1 else None
+                axes.plot(
+                    epochs, values, style, label=label, marker=marker,
+                    color=INK if style == "-" else ACCENT,
+                )  # fmt: skip
+        axes.set_title(title, fontsize=9, color=INK)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        _tidy(axes)
+    figure.axes[0].legend(frameon=False)
+    return figure
+
+
+def _figure(title: str, width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(
+        figsize=(width, height), layout="constrained", facecolor=PAPER
+    )
+    axes = figure.subplots()
+    axes.set_title(title, fontsize=9, color=INK)
+    return figure, axes
+
+
+def _tidy(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.2)

@@ -1,0 +1,66 @@
+"""What every program shares: exit status, one-line errors, quiet start-up."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+
+from tfvae.errors import InputError, TrainingError
+from tfvae.flags import HelpRequested
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def run_main(main: Callable[[list[str]], int]) -> None:
+    """Runs a program's `main` and ends the process with its exit status.
+
+    Args:
+      main: takes sys.argv and returns the exit status. InputError becomes one
+        line and status 2, TrainingError one line and 1, Ctrl-C one line and
+        130; any other error keeps its traceback.
+    """
+    name = os.path.basename(sys.argv[0])
+    try:
+        status = main(sys.argv)
+        sys.stdout.flush()
+    except HelpRequested as help_text:
+        print(help_text)
+        status = DONE
+    except InputError as error:
+        print(f"{name}: {_one_line(error)}", file=sys.stderr)
+        status = WRONG_INPUT
+    except TrainingError as error:
+        print(f"{name}: {_one_line(error)}", file=sys.stderr)
+        status = FAILED
+    except KeyboardInterrupt:
+        print(f"{name}: stopped before training began.", file=sys.stderr)
+        status = INTERRUPTED
+    sys.exit(status)
+
+
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Keeps what TensorFlow's libraries print while they load off stderr.
+
+    They write to the file descriptor before any logging level applies. If
+    loading fails, what they wrote is shown.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as captured:
+        stderr = os.dup(2)
+        os.dup2(captured.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            captured.seek(0)
+            os.write(stderr, captured.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

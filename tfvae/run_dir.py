@@ -1,0 +1,257 @@
+"""One run on disk: config, weights, metrics, checkpoints, figures.
+
+Every file appears by rename, so none is ever seen half-written. The layout is
+the one in README.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Callable
+from typing import IO, Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import build
+from tfvae import config as config_lib
+from tfvae.config import Config
+from tfvae.data.spec import DataSpec
+from tfvae.errors import InputError, MissingRunError
+from tfvae.vae import VAE
+
+Row = dict[str, float]
+PARTS = ("weights", "checkpoints", "figures", "tensorboard")
+FILES = ("config.json", "data.json", "metrics.jsonl", "result.json")
+CHECKPOINTS_KEPT = 2
+
+
+class RunDir:
+    """Reads and writes the files of one run.
+
+    Args:
+      path: of the folder.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __str__(self) -> str:
+        return self.path
+
+    def file(self, *names: str) -> str:
+        """Returns the path of something in the folder."""
+        return os.path.join(self.path, *names)
+
+    def holds_run(self) -> bool:
+        """Whether a run has begun here."""
+        return os.path.exists(self.file("config.json"))
+
+    def is_complete(self) -> bool:
+        """Whether the run has ended."""
+        return os.path.exists(self.file("result.json"))
+
+    def prepare(self, *, overwrite: bool) -> None:
+        """Makes the folder ready to be written to.
+
+        Args:
+          overwrite: remove the run that is there.
+
+        Raises:
+          InputError: the folder cannot be written, or holds other things.
+        """
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            entries = set(os.listdir(self.path)) - {*PARTS, *FILES}
+            if not self.holds_run() and any(
+                not entry.startswith(".") for entry in entries
+            ):
+                raise InputError(
+                    f"`run_dir` {self.path} holds files that are no run "
+                    f"({sorted(entries)[0]}); give an empty or new folder."
+                )
+            if overwrite:
+                self._clear()
+            self.write("writable", lambda file: file.write(b""))
+            os.remove(self.file("writable"))
+        except OSError as error:
+            raise InputError(
+                f"`run_dir` {self.path} cannot be written: {error.strerror}; "
+                "give another."
+            ) from error
+
+    def write(self, name: str, write: Callable[[IO[bytes]], Any]) -> None:
+        """Writes one file whole: beside it first, then by rename.
+
+        Args:
+          name: path inside the folder.
+          write: is given the open file.
+        """
+        path = self.file(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        parent, base = os.path.split(path)
+        beside = os.path.join(parent, f".{base}.partial")
+        with open(beside, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Writes a JSON file."""
+        text = json.dumps(content, indent=2) + "\n"
+        self.write(name, lambda file: file.write(text.encode()))
+
+    def read_json(self, name: str) -> Any:
+        """Returns what a JSON file of the run holds.
+
+        Raises:
+          MissingRunError: there is no such file.
+        """
+        try:
+            with open(self.file(name), encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError as error:
+            raise MissingRunError(
+                f"`run_dir` {self.path} holds no {name}: no run has begun "
+                "there."
+            ) from error
+
+    def write_config(self, config: Config, spec: DataSpec, **sizes: int) -> None:
+        """Writes config.json and data.json; the run has begun."""
+        data = dataclasses.asdict(spec) | {"num_examples": sizes}
+        self.write_json("data.json", data)
+        self.write(
+            "config.json", lambda file: file.write(config.to_json().encode())
+        )
+
+    def read_settings(self) -> dict[str, Any]:
+        """Returns the settings in config.json, by name.
+
+        Raises:
+          InputError: the file is missing or holds what Config refuses.
+        """
+        return config_lib.read_json(self.file("config.json"))
+
+    def read_data(self) -> tuple[DataSpec, dict[str, int]]:
+        """Returns the data's spec and {part: number of examples}."""
+        data = self.read_json("data.json")
+        sizes = data.pop("num_examples")
+        return DataSpec(**data | {"event_shape": tuple(data["event_shape"])}), sizes
+
+    def write_rows(self, rows: list[Row]) -> None:
+        """Writes metrics.jsonl, a line an epoch."""
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        self.write("metrics.jsonl", lambda file: file.write(text.encode()))
+
+    def read_rows(self, *, num_epochs: int | None = None) -> list[Row]:
+        """Returns the rows of the first `num_epochs` epochs, or of all."""
+        if not os.path.exists(self.file("metrics.jsonl")):
+            return []
+        with open(self.file("metrics.jsonl"), encoding="utf-8") as file:
+            return [json.loads(line) for line in file][:num_epochs]
+
+    def save_weights(self, model: VAE, which: str) -> None:
+        """Writes weights/<which>.npz, which is "best" or "last"."""
+        arrays = {key: v.numpy() for key, v in _named_variables(model).items()}
+        self.write(
+            os.path.join("weights", f"{which}.npz"),
+            lambda file: np.savez(file, **arrays),
+        )
+
+    def load_weights(self, model: VAE, which: str) -> None:
+        """Loads weights/<which>.npz into a model of the same settings.
+
+        Raises:
+          MissingRunError: no such weights were saved.
+        """
+        path = self.file("weights", f"{which}.npz")
+        if not os.path.exists(path):
+            raise MissingRunError(
+                f"`run_dir` {self.path} holds no {which} weights yet; train "
+                "for an epoch first."
+            )
+        with np.load(path, allow_pickle=False) as arrays:
+            for key, variable in _named_variables(model).items():
+                variable.assign(arrays[key])
+
+    def checkpoint_manager(
+        self, model: VAE, **more: Any
+    ) -> tf.train.CheckpointManager:
+        """Returns what saves and restores all that resuming needs.
+
+        Args:
+          model: built and compiled.
+          **more: other objects with variables.
+        """
+        checkpoint = tf.train.Checkpoint(
+            encoder=model.encoder,
+            decoder=model.decoder,
+            optimizer=model.optimizer,
+            train_step_count=model.train_step_count,
+            means=model.metrics,
+            **more,
+        )
+        return tf.train.CheckpointManager(
+            checkpoint, self.file("checkpoints"), max_to_keep=CHECKPOINTS_KEPT
+        )
+
+    def save_figure(self, name: str, figure: Any) -> None:
+        """Writes figures/<name>.png from a matplotlib figure."""
+        self.write(
+            os.path.join("figures", f"{name}.png"),
+            lambda file: figure.savefig(file, format="png", dpi=120),
+        )
+
+    def _clear(self) -> None:
+        # config.json goes first: what is left over is then no run.
+        for name in (*FILES, *PARTS):
+            path = self.file(name)
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            elif os.path.exists(path):
+                os.remove(path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained model and where it came from."""
+
+    config: Config
+    spec: DataSpec
+    model: VAE
+    run_dir: RunDir
+
+
+def load_run(path: str, *, which: str = "best") -> Run:
+    """Loads a run from its folder.
+
+    Args:
+      path: of the run folder.
+      which: "best" weights by val_elbo, or the "last".
+
+    Raises:
+      MissingRunError: no run, or no such weights, in the folder.
+    """
+    run_dir = RunDir(path)
+    if not run_dir.holds_run():
+        raise MissingRunError(f"`run_dir` {path} holds no run (no config.json).")
+    config = Config(**run_dir.read_settings())
+    spec, sizes = run_dir.read_data()
+    model = build.build_model(
+        config,
+        spec,
+        steps_per_epoch=build.steps_per_epoch(config, sizes["train"]),
+    )
+    run_dir.load_weights(model, which)
+    return Run(config, spec, model, run_dir)
+
+
+def _named_variables(model: VAE) -> dict[str, tf.Variable]:
+    """Returns the variables of both networks by names that stay the same."""
+    return {
+        f"{network.name}/{index:03d}/{variable.name.partition(':')[0]}": variable
+        for network in (model.encoder, model.decoder)
+        for index, variable in enumerate(network.variables)
+    }

@@ -1,0 +1,316 @@
+"""Trains a variational autoencoder: python -m tfvae.train --help."""
+
+import importlib.metadata
+import platform
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import tfvae
+from tfvae import flags, program
+from tfvae.config import Config
+from tfvae.errors import InputError
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
+    import tensorflow as tf
+
+    from tfvae.callbacks import Recorder
+    from tfvae.data.split import Splits
+    from tfvae.run_dir import RunDir
+    from tfvae.vae import VAE
+
+SUMMARY = """Trains a variational autoencoder.
+
+usage: python -m tfvae.train [--name=value ...]
+
+A run folder that is there already is resumed, with its own settings."""
+
+PACKAGES = ("tensorflow", "tf_keras", "tensorflow-probability", "numpy")
+SIGTERM_STATUS = 143
+
+
+def main(argv: list[str]) -> int:
+    """Reads the command line, trains, and returns the exit status."""
+    line = flags.parse(argv, summary=SUMMARY)
+    Config(**line.given)  # a wrong value is told before TensorFlow loads
+    with program.quiet_start():
+        import absl.logging
+        import tensorflow as tf
+
+        from tfvae import strategy as strategy_lib
+        from tfvae.run_dir import RunDir
+
+        absl.logging.set_verbosity(absl.logging.ERROR)
+        if line.launch.num_virtual_devices:
+            strategy_lib.split_cpu(line.launch.num_virtual_devices)
+        tf.config.list_logical_devices()
+    config, path = _settings_and_path(line)
+    run_dir = RunDir(path)
+    run_dir.prepare(overwrite=line.launch.overwrite)
+    strategy = strategy_lib.make_strategy(line.launch.strategy)
+    return run(config, run_dir, strategy)
+
+
+def run(
+    config: Config, run_dir: "RunDir", strategy: "tf.distribute.Strategy"
+) -> int:
+    """Trains one run, from where it stands to its end.
+
+    Args:
+      config: of the run; "auto" values are allowed.
+      run_dir: prepared; what it holds of this run is gone on with.
+      strategy: the run is built and trained under it.
+
+    Returns:
+      The exit status.
+
+    Raises:
+      InputError: the settings do not fit the data, the replicas or the run
+        that the folder holds.
+      TrainingError: a quantity is no longer finite.
+    """
+    import tensorflow as tf
+
+    from tfvae import build, callbacks
+    from tfvae.data.load import load_data
+
+    tf.config.experimental.enable_op_determinism()
+    splits = load_data(config)
+    config = build.resolve(
+        config,
+        splits.spec,
+        num_examples=splits.train.num_examples,
+        num_replicas=strategy.num_replicas_in_sync,
+    )
+    _check_same_run(config, run_dir)
+    if run_dir.is_complete():
+        print(f"the run is complete: {run_dir}  {_next_command(run_dir)}")
+        return program.DONE
+    run_dir.write_config(config, splits.spec, **_sizes(splits))
+    steps = build.steps_per_epoch(config, splits.train.num_examples)
+    with strategy.scope():
+        model = build.build_model(config, splits.spec, steps_per_epoch=steps)
+        recorder = callbacks.Recorder(
+            model,
+            run_dir,
+            num_examples=splits.train.num_examples,
+            steps_per_epoch=steps,
+        )
+    print(_summary(config, model, splits, strategy, steps), flush=True)
+    try:
+        _fit(config, model, splits, recorder)
+    except callbacks.Interrupted as interrupted:
+        print(
+            f"stopped by {interrupted}; all that was learned is saved. Go on "
+            f"with:\n  python -m tfvae.train --run_dir={run_dir}"
+        )
+        is_ctrl_c = str(interrupted) == "SIGINT"
+        return program.INTERRUPTED if is_ctrl_c else SIGTERM_STATUS
+    _finish(config, model, splits, recorder)
+    print(f"run folder: {run_dir}  {_next_command(run_dir)}")
+    return program.DONE
+
+
+def _settings_and_path(line: flags.CommandLine) -> tuple[Config, str]:
+    """Returns the run's settings, and its folder.
+
+    Precedence: default, the folder's config.json, --config, a flag.
+    """
+    from tfvae.run_dir import RunDir
+
+    launch = line.launch
+    known = {}
+    if launch.run_dir and not launch.overwrite:
+        run_dir = RunDir(launch.run_dir)
+        known = run_dir.read_settings() if run_dir.holds_run() else {}
+        if "beta" in line.given:
+            known.pop("C", None)  # beta says what C is
+    config = Config(**known | line.given)
+    name = config.dataset.replace(":", "-").replace("/", "-").strip("-")
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return config, launch.run_dir or f"runs/{name}-{stamp}"
+
+
+def _check_same_run(config: Config, run_dir: "RunDir") -> None:
+    if not run_dir.holds_run():
+        return
+    held = Config(**run_dir.read_settings())
+    differences = [
+        f"{name}={theirs} there, {own} asked for"
+        for name, (own, theirs) in config.differences(held).items()
+    ]
+    if differences:
+        raise InputError(
+            f"`run_dir` {run_dir} holds a run of another configuration "
+            f"({'; '.join(differences)}); give another folder, or --overwrite "
+            "to start anew."
+        )
+
+
+def _sizes(splits: "Splits") -> dict[str, int]:
+    return {
+        part: getattr(splits, part).num_examples
+        for part in ("train", "validation", "test")
+    }
+
+
+def _summary(
+    config: Config,
+    model: "VAE",
+    splits: "Splits",
+    strategy: "tf.distribute.Strategy",
+    steps: int,
+) -> str:
+    """Returns what a run is about, before it begins."""
+    from tfvae import build
+
+    spec, sizes = splits.spec, _sizes(splits)
+    shape = "x".join(map(str, spec.event_shape))
+    weight = model.likelihood.current_C()
+    held = "fixed" if not isinstance(config.C, str) else f"{config.C}, at first"
+    lines = [
+        f"data: {config.dataset}, {shape}, {spec.support}; "
+        + ", ".join(f"{size:,} {part}" for part, size in sizes.items()),
+        f"model: {config.architecture}, latent_dim {config.latent_dim}, "
+        f"{build.num_parameters(model):,} parameters; {config.precision}, "
+        f"XLA {config.jit_compile}",
+        f"batch: {config.batch_size} over {strategy.num_replicas_in_sync} "
+        f"replica(s), {steps} steps an epoch, {config.epochs} epochs",
+        f"objective: {config.likelihood}, C = {weight:g} ({held}), "
+        + (
+            f"c = {1 / (2 * weight):g}, "
+            if config.likelihood == "gaussian"
+            else ""
+        )
+        + f"effective beta = 1 / C = {1 / weight:g}",
+    ]
+    if config.likelihood == "bernoulli" and spec.support != "binary":
+        lines.append(
+            "warning: the data are not binary, so the Bernoulli figures are "
+            "cross-entropies, not densities; --binarize makes them binary"
+        )
+    return "\n".join(lines)
+
+
+def _fit(
+    config: Config, model: "VAE", splits: "Splits", recorder: "Recorder"
+) -> None:
+    """Runs the epochs that are left; a broken-off one is completed first."""
+    import tf_keras
+
+    from tfvae import callbacks
+    from tfvae.data import pipeline
+
+    early = callbacks.StopEarly(recorder, config.early_stopping)
+    if early.is_due():
+        return
+    validation = pipeline.eval_batches(
+        splits.validation,
+        config.batch_size,
+        seed=config.seed,
+        binarize=config.binarize,
+    )
+    progress = callbacks.Progress(recorder, num_epochs=config.epochs)
+    tensorboard = tf_keras.callbacks.TensorBoard(
+        recorder.run_dir.file("tensorboard"), write_graph=False
+    )
+    with callbacks.StopOnSignal(recorder) as on_signal, progress:
+        for segment in _segments(config.epochs, recorder):
+            batches = pipeline.train_batches(
+                splits.train,
+                config.batch_size,
+                seed=config.seed,
+                num_epochs=config.epochs,
+                binarize=config.binarize,
+                first_step=segment.first_step,
+            )
+            model.fit(
+                batches,
+                initial_epoch=segment.first_epoch,
+                epochs=segment.last_epoch,
+                steps_per_epoch=segment.steps_per_epoch,
+                validation_data=validation,
+                callbacks=[
+                    callbacks.StopOnFault(recorder),
+                    recorder,
+                    early,
+                    progress,
+                    tensorboard,
+                    on_signal,
+                ],
+                verbose=0,
+            )
+            if early.is_due():
+                return
+
+
+class _Segment(NamedTuple):
+    """Epochs [first_epoch, last_epoch) of equally many steps."""
+
+    first_epoch: int
+    last_epoch: int
+    steps_per_epoch: int
+    first_step: int
+
+
+def _segments(num_epochs: int, recorder: "Recorder") -> Iterator[_Segment]:
+    """Yields what is left: first the rest of a broken-off epoch, if any."""
+    steps = recorder.steps_per_epoch
+    epoch, within = divmod(recorder.first_step, steps)
+    if within:
+        yield _Segment(epoch, epoch + 1, steps - within, recorder.first_step)
+        epoch += 1
+    if epoch < num_epochs:
+        yield _Segment(epoch, num_epochs, steps, epoch * steps)
+
+
+def _finish(
+    config: Config, model: "VAE", splits: "Splits", recorder: "Recorder"
+) -> None:
+    """Measures the best weights on the test set; writes figures and result."""
+    from tfvae import build, callbacks, figures
+    from tfvae.data import pipeline
+
+    run_dir, rows = recorder.run_dir, recorder.rows
+    run_dir.load_weights(model, "best")
+    test = pipeline.eval_batches(
+        splits.test,
+        config.batch_size,
+        seed=config.seed,
+        binarize=config.binarize,
+    )
+    measured = model.evaluate(test, return_dict=True, verbose=0)
+    for name, figure in figures.make_figures(
+        model, splits.test, rows, binarize=config.binarize, seed=config.seed
+    ):
+        run_dir.save_figure(name, figure)
+    result = {
+        "test": measured,
+        "C": model.likelihood.current_C(),
+        "latent_dim": config.latent_dim,
+        "num_parameters": build.num_parameters(model),
+        "epochs": len(rows),
+        "best_epoch": recorder.best_epoch(),
+        "seed": config.seed,
+        "dataset": config.dataset,
+        "images_per_second": callbacks.throughput(rows, recorder.num_examples),
+        "train_seconds": sum(row["seconds"] for row in rows),
+        "versions": _versions(),
+    }
+    run_dir.write_json("result.json", result)
+    shown = "  ".join(f"{key} {value:.4g}" for key, value in measured.items())
+    print(f"test, best epoch {recorder.best_epoch()}: {shown}")
+
+
+def _versions() -> dict[str, str]:
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    own = {"tfvae": tfvae.__version__, "python": platform.python_version()}
+    return own | versions
+
+
+def _next_command(run_dir: "RunDir") -> str:
+    return f"next: tensorboard --logdir={run_dir}/tensorboard"
+
+
+if __name__ == "__main__":
+    program.run_main(main)
