@@ -1,0 +1,39 @@
+"""Four logical CPUs before TensorFlow starts; where real data lie."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+import tensorflow as tf
+
+from tfvae import strategy
+
+strategy.split_cpu(4)
+tf.config.experimental.enable_op_determinism()
+
+SHARED_DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> pathlib.Path:
+    """Folder with real data sets; skips where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"needs the data sets in {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def tfds_dir(shared_data: pathlib.Path) -> str:
+    """Folder of prepared TFDS sets."""
+    return str(shared_data / "tfds")
+
+
+def replicas(num_replicas: int) -> tf.distribute.Strategy:
+    """Returns a strategy over that many logical CPUs; 1: the default one."""
+    if num_replicas == 1:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy(
+        [f"CPU:{index}" for index in range(num_replicas)]
+    )
