@@ -51,7 +51,9 @@ def resolve(
     _check_replicas(config, num_replicas)
     architecture = config.architecture
     if architecture == "auto":
-        large = spec.is_image and min(spec.event_shape[:2]) >= SMALLEST_CONV_IMAGE
+        large = (
+            spec.is_image and min(spec.event_shape[:2]) >= SMALLEST_CONV_IMAGE
+        )
         architecture = "conv" if large else "mlp"
     if architecture == "conv" and not spec.is_image:
         raise InputError(
@@ -108,7 +110,7 @@ def build_model(
     encoder_trunk, decoder_trunk = trunks.TRUNKS[config.architecture](
         spec.event_shape,
         config.filters,
-        hidden_units=config.hidden_units,
+        config.hidden_units,
         activation=config.activation,
         dtype=tf_keras.mixed_precision.Policy(POLICIES[config.precision]),
     )

@@ -156,8 +156,9 @@ class StopOnFault(tf_keras.callbacks.Callback):
         quantity, step = fault
         epoch = step // self.recorder.steps_per_epoch + 1
         kept = len(self.recorder.rows)
+        folder = self.recorder.run_dir.file("weights")
         weights = (
-            f"the weights of epoch {kept} are in {self.recorder.run_dir}/weights"
+            f"the weights of epoch {kept} are in {folder}"
             if kept
             else "no epoch was finished"
         )

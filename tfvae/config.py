@@ -167,7 +167,9 @@ class Config:
             for field in dataclasses.fields(self)
             if settings.rule_of(field).identity
         }
-        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        return {
+            name: pair for name, pair in pairs.items() if pair[0] != pair[1]
+        }
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}

@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfvae.replicas import counter, sum_over_replicas
+
 QUANTITIES = ("log_likelihood", "kl", "loss", "gradient")
 NONE = -1
 
@@ -17,16 +19,8 @@ class Faults(tf.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first_step, self.quantity = (
-            tf.Variable(
-                NONE,
-                trainable=False,
-                dtype=tf.int64,
-                name=name,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-            )
-            for name in ("fault_step", "fault_quantity")
-        )
+        self.first_step = counter("fault_step", NONE)
+        self.quantity = counter("fault_quantity", NONE)
 
     def note(self, step: tf.Tensor, **values: Any) -> None:
         """Looks at one step's values.
@@ -37,9 +31,7 @@ class Faults(tf.Module):
             order in which a fault spreads.
         """
         broken = tf.stack([_num_broken(values[name]) for name in QUANTITIES])
-        context = tf.distribute.get_replica_context()
-        if context.num_replicas_in_sync > 1:
-            broken = context.all_reduce(tf.distribute.ReduceOp.SUM, broken)
+        broken = sum_over_replicas(broken)
         is_first = (self.first_step == NONE) & tf.reduce_any(broken > 0)
         first = tf.argmax(broken > 0)
         self.first_step.assign(
@@ -50,7 +42,11 @@ class Faults(tf.Module):
     def found(self) -> tuple[str, int] | None:
         """Returns (quantity, step) of the first fault, or None."""
         step = int(self.first_step.numpy())
-        return None if step == NONE else (QUANTITIES[int(self.quantity.numpy())], step)
+        return (
+            None
+            if step == NONE
+            else (QUANTITIES[int(self.quantity.numpy())], step)
+        )
 
 
 def _num_broken(values: tf.Tensor | list[tf.Tensor]) -> tf.Tensor:

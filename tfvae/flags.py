@@ -90,7 +90,7 @@ def parse(argv: Sequence[str], *, summary: str) -> CommandLine:
 
 
 def help_text(summary: str) -> str:
-    """Returns the text of `--help`: every flag, what it accepts, its default."""
+    """Returns `--help`: every flag, what it accepts, its default."""
     lines = [summary, "", "Launch:"]
     for name, field in LAUNCH_FIELDS.items():
         lines += _help_lines(name, field)
@@ -102,7 +102,10 @@ def help_text(summary: str) -> str:
 
 def markdown_table(fields: dict[str, dataclasses.Field]) -> str:
     """Returns README's table of settings: flag, default, accepted, meaning."""
-    rows = ["| flag | default | accepts | meaning |", "| --- | --- | --- | --- |"]
+    rows = [
+        "| flag | default | accepts | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
     for name, field in fields.items():
         rule = settings.rule_of(field)
         accepted = "text" if rule.is_free_text() else rule.accepted()
@@ -121,7 +124,9 @@ def _present(
     for name, field in fields.items():
         rule = settings.rule_of(field)
         define = (
-            absl_flags.DEFINE_bool if rule.is_switch else absl_flags.DEFINE_string
+            absl_flags.DEFINE_bool
+            if rule.is_switch
+            else absl_flags.DEFINE_string
         )
         define(name, None, rule.help, flag_values=values)
     try:
@@ -145,6 +150,11 @@ def _present(
 def _help_lines(name: str, field: dataclasses.Field) -> list[str]:
     rule, default = settings.rule_of(field), settings.to_text(field.default)
     accepted = "" if rule.is_free_text() else f" [{rule.accepted()}]"
-    text = f"{rule.help}.{accepted}" + (f" Default: {default}." if default else "")
-    return [f"  --{name}", *textwrap.wrap(text, 78, initial_indent=" " * 6,
-                                           subsequent_indent=" " * 6)]  # fmt: skip
+    text = f"{rule.help}.{accepted}" + (
+        f" Default: {default}." if default else ""
+    )
+    indent = " " * 6
+    wrapped = textwrap.wrap(
+        text, 78, initial_indent=indent, subsequent_indent=indent
+    )
+    return [f"  --{name}", *wrapped]

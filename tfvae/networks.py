@@ -1,14 +1,12 @@
 """Functional encoder and decoder: a trunk, then a distribution layer."""
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 import tf_keras
+from tensorflow_probability import distributions as tfd
+from tf_keras import layers as tfkl
 
 from tfvae.distributions import posteriors
 from tfvae.distributions.likelihoods import Likelihood
-
-tfd = tfp.distributions
-tfkl = tf_keras.layers
 
 
 def make_encoder(

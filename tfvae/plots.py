@@ -69,7 +69,7 @@ def reconstructions(
     return image_grid(
         np.concatenate(rows),
         num_columns,
-        "originals, and below each its reconstruction: mean of p(x|z), z = g(x)",
+        "originals; below each its reconstruction, mean of p(x|z) at z = g(x)",
     )
 
 
@@ -83,7 +83,14 @@ def scatter(groups: dict[str, np.ndarray], title: str) -> Figure:
         1, len(groups), sharex=True, sharey=True, squeeze=False
     )[0]
     for axes, (name, points) in zip(all_axes, groups.items(), strict=True):
-        axes.scatter(*points.T, s=3, alpha=0.4, linewidths=0, color=ACCENT)
+        axes.scatter(
+            points[:, 0],
+            points[:, 1],
+            s=3,
+            alpha=0.4,
+            linewidths=0,
+            color=ACCENT,
+        )
         axes.set_title(name, fontsize=9, color=INK)
         axes.set_aspect("equal", "datalim")
         _tidy(axes)
@@ -98,14 +105,16 @@ def latent_map(z: np.ndarray, y: np.ndarray | None) -> Figure:
     axes.set_aspect("equal", "datalim")
     _tidy(axes)
     if y is None:
-        axes.scatter(*z.T, s=6, alpha=0.6, linewidths=0, color=ACCENT)
+        axes.scatter(
+            z[:, 0], z[:, 1], s=6, alpha=0.6, linewidths=0, color=ACCENT
+        )
         return figure
     colours = matplotlib.colormaps["tab10" if y.max() < 10 else "turbo"]
     for label in np.unique(y):
         colour = colours(label if y.max() < 10 else label / y.max())
         axes.scatter(
-            *z[y == label].T, s=8, alpha=0.7, linewidths=0, color=colour,
-            label=str(label),
+            z[y == label, 0], z[y == label, 1], s=8, alpha=0.7,
+            linewidths=0, color=colour, label=str(label),
         )  # fmt: skip
     if y.max() < 20:
         axes.legend(
@@ -117,11 +126,11 @@ def latent_map(z: np.ndarray, y: np.ndarray | None) -> Figure:
 
 def curves(rows: Sequence[dict[str, float]]) -> Figure:
     """Training and validation figures over epochs, from metrics.jsonl."""
-    figure = Figure(
-        figsize=(9, 5.6), layout="constrained", facecolor=PAPER
-    )
+    figure = Figure(figsize=(9, 5.6), layout="constrained", facecolor=PAPER)
     epochs = [row["epoch"] for row in rows]
-    for axes, (key, title) in zip(figure.subplots(2, 2).flat, CURVES, strict=True):
+    for axes, (key, title) in zip(
+        figure.subplots(2, 2).flat, CURVES, strict=True
+    ):
         for name, label, style in (
             (key, "training", "-"),
             (f"val_{key}", "validation", "--"),

@@ -34,7 +34,11 @@ def run_main(main: Callable[[list[str]], int]) -> None:
         print(f"{name}: {_one_line(error)}", file=sys.stderr)
         status = FAILED
     except KeyboardInterrupt:
-        print(f"{name}: stopped before training began.", file=sys.stderr)
+        print(
+            f"{name}: stopped; a run that had begun goes on with its "
+            "--run_dir.",
+            file=sys.stderr,
+        )
         status = INTERRUPTED
     sys.exit(status)
 

@@ -52,11 +52,8 @@ class RunDir:
         """Whether the run has ended."""
         return os.path.exists(self.file("result.json"))
 
-    def prepare(self, *, overwrite: bool) -> None:
-        """Makes the folder ready to be written to.
-
-        Args:
-          overwrite: remove the run that is there.
+    def prepare(self) -> None:
+        """Makes the folder, and makes sure that it can be written to.
 
         Raises:
           InputError: the folder cannot be written, or holds other things.
@@ -71,8 +68,6 @@ class RunDir:
                     f"`run_dir` {self.path} holds files that are no run "
                     f"({sorted(entries)[0]}); give an empty or new folder."
                 )
-            if overwrite:
-                self._clear()
             self.write("writable", lambda file: file.write(b""))
             os.remove(self.file("writable"))
         except OSError as error:
@@ -80,6 +75,21 @@ class RunDir:
                 f"`run_dir` {self.path} cannot be written: {error.strerror}; "
                 "give another."
             ) from error
+
+    def clear(self) -> None:
+        """Removes the run, and nothing else, from the folder."""
+        # config.json goes first: what is left over is then no run.
+        for name in (*FILES, *PARTS):
+            path = self.file(name)
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            elif os.path.exists(path):
+                os.remove(path)
+
+    def remove_if_empty(self) -> None:
+        """Removes the folder if nothing came to be in it."""
+        if not os.listdir(self.path):
+            os.rmdir(self.path)
 
     def write(self, name: str, write: Callable[[IO[bytes]], Any]) -> None:
         """Writes one file whole: beside it first, then by rename.
@@ -118,7 +128,9 @@ class RunDir:
                 "there."
             ) from error
 
-    def write_config(self, config: Config, spec: DataSpec, **sizes: int) -> None:
+    def write_config(
+        self, config: Config, spec: DataSpec, **sizes: int
+    ) -> None:
         """Writes config.json and data.json; the run has begun."""
         data = dataclasses.asdict(spec) | {"num_examples": sizes}
         self.write_json("data.json", data)
@@ -138,7 +150,9 @@ class RunDir:
         """Returns the data's spec and {part: number of examples}."""
         data = self.read_json("data.json")
         sizes = data.pop("num_examples")
-        return DataSpec(**data | {"event_shape": tuple(data["event_shape"])}), sizes
+        return DataSpec(
+            **data | {"event_shape": tuple(data["event_shape"])}
+        ), sizes
 
     def write_rows(self, rows: list[Row]) -> None:
         """Writes metrics.jsonl, a line an epoch."""
@@ -204,15 +218,6 @@ class RunDir:
             lambda file: figure.savefig(file, format="png", dpi=120),
         )
 
-    def _clear(self) -> None:
-        # config.json goes first: what is left over is then no run.
-        for name in (*FILES, *PARTS):
-            path = self.file(name)
-            if os.path.isdir(path):
-                shutil.rmtree(path)
-            elif os.path.exists(path):
-                os.remove(path)
-
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -236,7 +241,9 @@ def load_run(path: str, *, which: str = "best") -> Run:
     """
     run_dir = RunDir(path)
     if not run_dir.holds_run():
-        raise MissingRunError(f"`run_dir` {path} holds no run (no config.json).")
+        raise MissingRunError(
+            f"`run_dir` {path} holds no run (no config.json)."
+        )
     config = Config(**run_dir.read_settings())
     spec, sizes = run_dir.read_data()
     model = build.build_model(
@@ -251,7 +258,7 @@ def load_run(path: str, *, which: str = "best") -> Run:
 def _named_variables(model: VAE) -> dict[str, tf.Variable]:
     """Returns the variables of both networks by names that stay the same."""
     return {
-        f"{network.name}/{index:03d}/{variable.name.partition(':')[0]}": variable
+        f"{network.name}/{index:03d}/{variable.name.split(':')[0]}": variable
         for network in (model.encoder, model.decoder)
         for index, variable in enumerate(network.variables)
     }

@@ -54,13 +54,11 @@ class Rule:
 
     def is_free_text(self) -> bool:
         """Whether any text is accepted."""
-        return not (
-            self.words or self.number or self.is_switch or self.pattern
-        )
+        return not (self.words or self.number or self.is_switch or self.pattern)
 
 
 def setting(default: Any, help: str, **rule: Any) -> Any:
-    """Declares a dataclass field with a `Rule`; the default is a value of it."""
+    """Declares a dataclass field whose values follow a `Rule`."""
     return dataclasses.field(
         default=default, metadata={"rule": Rule(help, **rule)}
     )

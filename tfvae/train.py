@@ -3,8 +3,7 @@
 import importlib.metadata
 import platform
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import tfvae
 from tfvae import flags, program
@@ -46,13 +45,21 @@ def main(argv: list[str]) -> int:
         tf.config.list_logical_devices()
     config, path = _settings_and_path(line)
     run_dir = RunDir(path)
-    run_dir.prepare(overwrite=line.launch.overwrite)
+    run_dir.prepare()
     strategy = strategy_lib.make_strategy(line.launch.strategy)
-    return run(config, run_dir, strategy)
+    try:
+        return run(config, run_dir, strategy, overwrite=line.launch.overwrite)
+    except InputError:
+        run_dir.remove_if_empty()
+        raise
 
 
 def run(
-    config: Config, run_dir: "RunDir", strategy: "tf.distribute.Strategy"
+    config: Config,
+    run_dir: "RunDir",
+    strategy: "tf.distribute.Strategy",
+    *,
+    overwrite: bool = False,
 ) -> int:
     """Trains one run, from where it stands to its end.
 
@@ -60,6 +67,8 @@ def run(
       config: of the run; "auto" values are allowed.
       run_dir: prepared; what it holds of this run is gone on with.
       strategy: the run is built and trained under it.
+      overwrite: remove a run that the folder holds, once the settings and the
+        data are known to be good.
 
     Returns:
       The exit status.
@@ -71,7 +80,7 @@ def run(
     """
     import tensorflow as tf
 
-    from tfvae import build, callbacks
+    from tfvae import build, callbacks, training
     from tfvae.data.load import load_data
 
     tf.config.experimental.enable_op_determinism()
@@ -82,6 +91,8 @@ def run(
         num_examples=splits.train.num_examples,
         num_replicas=strategy.num_replicas_in_sync,
     )
+    if overwrite:
+        run_dir.clear()
     _check_same_run(config, run_dir)
     if run_dir.is_complete():
         print(f"the run is complete: {run_dir}  {_next_command(run_dir)}")
@@ -98,7 +109,7 @@ def run(
         )
     print(_summary(config, model, splits, strategy, steps), flush=True)
     try:
-        _fit(config, model, splits, recorder)
+        training.fit(config, model, splits, recorder)
     except callbacks.Interrupted as interrupted:
         print(
             f"stopped by {interrupted}; all that was learned is saved. Go on "
@@ -190,78 +201,6 @@ def _summary(
             "cross-entropies, not densities; --binarize makes them binary"
         )
     return "\n".join(lines)
-
-
-def _fit(
-    config: Config, model: "VAE", splits: "Splits", recorder: "Recorder"
-) -> None:
-    """Runs the epochs that are left; a broken-off one is completed first."""
-    import tf_keras
-
-    from tfvae import callbacks
-    from tfvae.data import pipeline
-
-    early = callbacks.StopEarly(recorder, config.early_stopping)
-    if early.is_due():
-        return
-    validation = pipeline.eval_batches(
-        splits.validation,
-        config.batch_size,
-        seed=config.seed,
-        binarize=config.binarize,
-    )
-    progress = callbacks.Progress(recorder, num_epochs=config.epochs)
-    tensorboard = tf_keras.callbacks.TensorBoard(
-        recorder.run_dir.file("tensorboard"), write_graph=False
-    )
-    with callbacks.StopOnSignal(recorder) as on_signal, progress:
-        for segment in _segments(config.epochs, recorder):
-            batches = pipeline.train_batches(
-                splits.train,
-                config.batch_size,
-                seed=config.seed,
-                num_epochs=config.epochs,
-                binarize=config.binarize,
-                first_step=segment.first_step,
-            )
-            model.fit(
-                batches,
-                initial_epoch=segment.first_epoch,
-                epochs=segment.last_epoch,
-                steps_per_epoch=segment.steps_per_epoch,
-                validation_data=validation,
-                callbacks=[
-                    callbacks.StopOnFault(recorder),
-                    recorder,
-                    early,
-                    progress,
-                    tensorboard,
-                    on_signal,
-                ],
-                verbose=0,
-            )
-            if early.is_due():
-                return
-
-
-class _Segment(NamedTuple):
-    """Epochs [first_epoch, last_epoch) of equally many steps."""
-
-    first_epoch: int
-    last_epoch: int
-    steps_per_epoch: int
-    first_step: int
-
-
-def _segments(num_epochs: int, recorder: "Recorder") -> Iterator[_Segment]:
-    """Yields what is left: first the rest of a broken-off epoch, if any."""
-    steps = recorder.steps_per_epoch
-    epoch, within = divmod(recorder.first_step, steps)
-    if within:
-        yield _Segment(epoch, epoch + 1, steps - within, recorder.first_step)
-        epoch += 1
-    if epoch < num_epochs:
-        yield _Segment(epoch, num_epochs, steps, epoch * steps)
 
 
 def _finish(

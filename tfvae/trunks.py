@@ -5,12 +5,12 @@ encoder's trunk takes x, a decoder's takes z.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import tf_keras
+from tf_keras import layers as tfkl
 
-tfkl = tf_keras.layers
-
-Policy = str | tf_keras.mixed_precision.Policy
+Policy: TypeAlias = str | tf_keras.mixed_precision.Policy
 
 
 def dense(
@@ -106,19 +106,26 @@ def conv_up(
 
 
 def _make_dense(
-    event_shape: tuple[int, ...], filters: Sequence[int], **settings
-) -> tuple[tf_keras.Sequential, tf_keras.Sequential]:
+    event_shape: tuple[int, ...],
+    filters: Sequence[int],
+    hidden_units: Sequence[int],
+    **settings: Any,
+) -> tuple[tfkl.Layer, tfkl.Layer]:
     del event_shape, filters
-    units = settings.pop("hidden_units")
-    return dense(units, **settings), dense(units[::-1], **settings)
+    mirrored = list(reversed(hidden_units))
+    return dense(hidden_units, **settings), dense(mirrored, **settings)
 
 
 def _make_conv(
-    event_shape: tuple[int, ...], filters: Sequence[int], **settings
-) -> tuple[tf_keras.Sequential, tf_keras.Sequential]:
-    units = settings.pop("hidden_units")[:1]
+    event_shape: tuple[int, ...],
+    filters: Sequence[int],
+    hidden_units: Sequence[int],
+    **settings: Any,
+) -> tuple[tfkl.Layer, tfkl.Layer]:
+    height, width, _ = event_shape
+    units = hidden_units[:1]
     down = conv_down(filters, units, **settings)
-    return down, conv_up(filters, units, event_shape[:2], **settings)
+    return down, conv_up(filters, units, (height, width), **settings)
 
 
 # Each makes (encoder's trunk, decoder's trunk).

@@ -4,17 +4,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 import tf_keras
+from tensorflow_probability import distributions as tfd
 
-from tfvae import noise
+from tfvae import noise, replicas
 from tfvae.distributions import posteriors
 from tfvae.distributions.likelihoods import Likelihood
 from tfvae.faults import Faults
 from tfvae.objectives import elbo as elbo_lib
 from tfvae.objectives import schedules
-
-tfd = tfp.distributions
 
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 Logs = dict[str, tf.Tensor]
@@ -76,8 +74,8 @@ class VAE(tf_keras.Model):
         self.kl_schedule = kl_schedule or schedules.Constant()
         # Not `optimizer.iterations`, which stands still at a step that loss
         # scaling skips.
-        self.train_step_count = _counter("train_step_count")
-        self.test_step_count = _counter("test_step_count")
+        self.train_step_count = replicas.counter("train_step_count")
+        self.test_step_count = replicas.counter("test_step_count")
         self.faults = Faults()
         names = (*Terms._fields, "mse")
         # Untracked, so that weights and checkpoints hold no running means.
@@ -188,7 +186,7 @@ class VAE(tf_keras.Model):
     def train_step(self, data: Any) -> Logs:
         """One update; see `tf_keras.Model.train_step`."""
         x, _, sample_weight = tf_keras.utils.unpack_x_y_sample_weight(data)
-        share = noise.batch_share(x)
+        share = replicas.batch_share(x)
         eps = self._noise(noise.TRAIN, self.train_step_count, share, x)
         logs = self._update_fn(x, eps, share.num_examples, sample_weight)
         self.train_step_count.assign_add(1)
@@ -197,7 +195,7 @@ class VAE(tf_keras.Model):
     def test_step(self, data: Any) -> Logs:
         """Terms and `mse` of one batch; see `tf_keras.Model.test_step`."""
         x, _, sample_weight = tf_keras.utils.unpack_x_y_sample_weight(data)
-        share = noise.batch_share(x)
+        share = replicas.batch_share(x)
         eps = self._noise(noise.TEST, self.test_step_count, share, x)
         self.test_step_count.assign_add(1)
         return self._measure_fn(x, eps, sample_weight)
@@ -226,7 +224,7 @@ class VAE(tf_keras.Model):
             )
             scaled_loss = self._scaled(loss)
         gradients = self._unscaled(tape.gradient(scaled_loss, variables))
-        gradients = _sum_over_replicas(gradients)
+        gradients = replicas.sum_over_replicas(gradients)
         self.faults.note(
             step,
             log_likelihood=terms.log_likelihood,
@@ -278,7 +276,11 @@ class VAE(tf_keras.Model):
         )
 
     def _noise(
-        self, stream: int, step: tf.Tensor, share: noise.BatchShare, x: tf.Tensor
+        self,
+        stream: int,
+        step: tf.Tensor,
+        share: replicas.BatchShare,
+        x: tf.Tensor,
     ) -> tf.Tensor:
         size = tf.shape(x)[0]
         return noise.normal(
@@ -304,20 +306,3 @@ class VAE(tf_keras.Model):
         for name, value in values.items():
             self._means[name].update_state(value, sample_weight)
         return {name: self._means[name].result() for name in values}
-
-
-def _counter(name: str) -> tf.Variable:
-    return tf.Variable(
-        0,
-        trainable=False,
-        dtype=tf.int64,
-        name=name,
-        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-    )
-
-
-def _sum_over_replicas(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return gradients
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)

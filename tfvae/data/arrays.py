@@ -78,8 +78,7 @@ def _with_channels(x: np.ndarray, name: str) -> np.ndarray:
         )
     if len(x) == 0:
         raise InputError(
-            f"`dataset` {name} has too few examples to divide; give at least "
-            "3."
+            f"`dataset` {name} has too few examples to divide; give at least 3."
         )
     return x[..., np.newaxis] if x.ndim == 3 else x
 
@@ -131,9 +130,7 @@ def _draw(probs: np.ndarray, seed: list[int]) -> np.ndarray:
     return (uniform < probs).astype(np.uint8)
 
 
-def _num_classes(
-    labels: dict[str, np.ndarray | None], name: str
-) -> int | None:
+def _num_classes(labels: dict[str, np.ndarray | None], name: str) -> int | None:
     known = [y for y in labels.values() if y is not None]
     if not known:
         return None

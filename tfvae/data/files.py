@@ -138,11 +138,15 @@ def _read_arrays(path: str, name: str) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{name} is a single array, not an npz archive.")
+                raise InputError(
+                    f"{name} is a single array, not an npz archive."
+                )
             return {key: archive[key] for key in archive.files}
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"{name}: {error.strerror or error}.") from error
     except READ_ERRORS as error:
-        raise InputError(f"{name} is no readable npz archive: {error}.") from error
+        raise InputError(
+            f"{name} is no readable npz archive: {error}."
+        ) from error

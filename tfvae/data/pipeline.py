@@ -95,9 +95,7 @@ def bernoulli_draw(probs: tf.Tensor, seed: Seed) -> tf.Tensor:
     return tf.cast(uniform < probs, probs.dtype)
 
 
-def _prepare(
-    x: tf.Tensor, divisor: float, draw: bool, seed: Seed
-) -> tf.Tensor:
+def _prepare(x: tf.Tensor, divisor: float, draw: bool, seed: Seed) -> tf.Tensor:
     x = tf.cast(x, tf.float32) / divisor
     return bernoulli_draw(x, seed) if draw else x
 
@@ -107,6 +105,4 @@ def _seed(seed: int, stream: int) -> Seed:
 
 
 def _fold(seed: Seed, data: tf.Tensor) -> Seed:
-    return tf.random.experimental.stateless_fold_in(
-        seed, data, alg="philox"
-    )
+    return tf.random.experimental.stateless_fold_in(seed, data, alg="philox")

@@ -7,14 +7,14 @@ read before, so that a resumed run sees what an undisturbed one would.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
 from tfvae.data.spec import DataSpec
 
-Seed = tf.Tensor  # [2], int64: a seed of TensorFlow's stateless operations
+Seed: TypeAlias = tf.Tensor  # [2], int64: a seed of stateless operations
 
 
 @dataclasses.dataclass(frozen=True)

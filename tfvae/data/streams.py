@@ -63,9 +63,7 @@ def to_splits(
     return Splits(**splits, spec=spec)
 
 
-def _collect(
-    records: tf.data.Dataset, decode: Decoder, shape: Shape
-) -> Arrays:
+def _collect(records: tf.data.Dataset, decode: Decoder, shape: Shape) -> Arrays:
     """Returns (x [n, *shape], y [n] or None where the labels are -1)."""
     examples = records.map(decode, tf.data.AUTOTUNE).batch(READ_BATCH)
     batches = list(examples.as_numpy_iterator())

@@ -89,7 +89,9 @@ def image_set(name: str, data_dir: str) -> ImageSet:
     if not image_keys:
         raise InputError(f"`dataset` {name} holds no images.")
     label_keys = _keys(features, tfds.features.ClassLabel)
-    label_key = "label" if "label" in label_keys else next(iter(label_keys), None)
+    label_key = (
+        "label" if "label" in label_keys else next(iter(label_keys), None)
+    )
     return ImageSet(
         builder,
         "image" if "image" in image_keys else image_keys[0],

@@ -8,10 +8,10 @@ import math
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
+from tensorflow_probability import layers as tfpl
 
-tfd = tfp.distributions
-tfpl = tfp.layers
+from tfvae.replicas import sum_over_replicas
 
 # A pixel that is constant over the data has an unbounded density as c goes to
 # 0, so c is clipped at sigma = e^-6, 0.6 of one of 255 grey levels.
@@ -149,7 +149,7 @@ class Gaussian(Likelihood):
         num_dims = tf.cast(tf.size(loc[0]), tf.float32)
         # SE = ||x - f(z)||^2
         squared_error = tf.reduce_sum(tf.square(x - loc))
-        squared_error = _sum_over_replicas(tf.stop_gradient(squared_error))
+        squared_error = sum_over_replicas(tf.stop_gradient(squared_error))
         # c* = SE / D
         c = squared_error / (num_dims * tf.cast(num_examples, tf.float32))
         c = tf.maximum(c, SMALLEST_C)
@@ -239,10 +239,3 @@ def _scale_gradient(value: tf.Tensor, factor: float) -> tf.Tensor:
         return tf.identity(x), lambda upstream: factor * upstream
 
     return identity(value)
-
-
-def _sum_over_replicas(value: tf.Tensor) -> Any:
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return value
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)

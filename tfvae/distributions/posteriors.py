@@ -7,10 +7,8 @@ the training step, once, and that returns the KL of each example.
 """
 
 import tensorflow as tf
-import tensorflow_probability as tfp
-
-tfd = tfp.distributions
-tfpl = tfp.layers
+from tensorflow_probability import distributions as tfd
+from tensorflow_probability import layers as tfpl
 
 LOG_SCALE_BOUND = 7.0  # scale stays in [9e-4, 1.1e3]
 
@@ -24,15 +22,11 @@ class KLRegularizer:
         log q(z|x) - log p(z), at the z that is passed in.
     """
 
-    def __init__(
-        self, prior: tfd.Distribution, *, exact: bool = True
-    ) -> None:
+    def __init__(self, prior: tfd.Distribution, *, exact: bool = True) -> None:
         self.prior = prior
         self.exact = exact
 
-    def __call__(
-        self, posterior: tfd.Distribution, z: tf.Tensor
-    ) -> tf.Tensor:
+    def __call__(self, posterior: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
         """Returns the KL.
 
         Args:

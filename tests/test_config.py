@@ -1,0 +1,261 @@
+"""Config: one frozen dataclass, its bounds, its JSON."""
+
+import dataclasses
+import json
+import math
+import pathlib
+from typing import Any
+
+import pytest
+
+from tfvae import config as config_lib
+from tfvae import settings
+from tfvae.config import FIELDS, Config
+from tfvae.errors import InputError
+
+# As the contract gives them; what it leaves open, as README says.
+DEFAULTS = {
+    "dataset": "digits",
+    "data_dir": "",
+    "image_size": 0,
+    "grayscale": False,
+    "binarize": "none",
+    "architecture": "auto",
+    "latent_dim": 16,
+    "likelihood": "auto",
+    "C": "auto",
+    "beta": "none",
+    "kl_schedule": "off",
+    "epochs": 30,
+    "batch_size": 128,
+    "learning_rate": 1e-3,
+    "seed": 0,
+    "precision": "float32",
+    "jit_compile": "auto",
+    "steps_per_execution": "auto",
+}
+WORDS = {
+    "binarize": {"none", "static", "dynamic"},
+    "architecture": {"auto", "mlp", "conv"},
+    "activation": {"relu", "elu", "gelu", "silu", "softplus", "tanh"},
+    "likelihood": {"auto", "gaussian", "bernoulli"},
+    "C": {"auto", "learned", "optimal"},
+    "beta": {"none"},
+    "kl_schedule": {"off"},
+    "optimizer": {"adam", "rmsprop", "sgd"},
+    "learning_rate_schedule": {"constant", "cosine"},
+    "precision": {"float32", "bfloat16", "float16"},
+    "jit_compile": {"auto", "on", "off"},
+    "steps_per_execution": {"auto"},
+}
+SMALLEST = {
+    "image_size": 0,
+    "max_resident_mb": 0,
+    "latent_dim": 1,
+    "epochs": 1,
+    "batch_size": 1,
+    "early_stopping": 0,
+    "seed": 0,
+    "steps_per_execution": 1,
+}
+POSITIVE = ["C", "beta", "learning_rate"]
+LISTS = ["hidden_units", "filters"]
+OTHER = {
+    "dataset": "ring",
+    "data_dir": "there",
+    "image_size": 7,
+    "grayscale": True,
+    "binarize": "static",
+    "max_resident_mb": 5,
+    "architecture": "conv",
+    "hidden_units": (6, 7),
+    "filters": (3,),
+    "activation": "tanh",
+    "latent_dim": 5,
+    "likelihood": "bernoulli",
+    "C": 0.3,
+    "kl_schedule": "cyclical:4",
+    "epochs": 9,
+    "batch_size": 33,
+    "optimizer": "sgd",
+    "learning_rate": 1 / 3,
+    "learning_rate_schedule": "constant",
+    "early_stopping": 2,
+    "seed": 8,
+    "precision": "bfloat16",
+    "jit_compile": "off",
+    "steps_per_execution": 6,
+}
+
+
+def test_config_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().latent_dim = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_default_is_the_contracts(name: str) -> None:
+    assert getattr(Config(), name) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_has_a_help_line_that_ends_without_a_dot(name: str) -> None:
+    help_line = settings.rule_of(FIELDS[name]).help
+    assert help_line and not help_line.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "word"), [(name, word) for name in WORDS for word in WORDS[name]]
+)
+def test_every_word_is_accepted(name: str, word: str) -> None:
+    assert getattr(Config(**{name: word}), name) == word
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_no_other_word_is_offered(name: str) -> None:
+    assert set(settings.rule_of(FIELDS[name]).words) == WORDS.get(name, set())
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_word_outside_the_list_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=f"`{name}` must be .*; got 'other'."):
+        Config(**{name: "other"})
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_smallest_whole_number_is_accepted_and_one_less_refused(
+    name: str,
+) -> None:
+    smallest = SMALLEST[name]
+    assert getattr(Config(**{name: smallest}), name) == smallest
+    bound = f"a whole number of at least {smallest}; got {smallest - 1}."
+    with pytest.raises(InputError, match=f"`{name}` must be .*{bound}"):
+        Config(**{name: smallest - 1})
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_whole_number_takes_no_fraction(name: str) -> None:
+    with pytest.raises(InputError, match=f"`{name}` must be .*; got 2.5."):
+        Config(**{name: 2.5})
+
+
+@pytest.mark.parametrize("name", POSITIVE)
+@pytest.mark.parametrize("value", [0, -1.5, math.inf, math.nan])
+def test_weight_or_rate_must_be_positive_and_finite(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"`{name}` must be .* above 0; got "):
+        Config(**{name: value})
+
+
+@pytest.mark.parametrize("name", POSITIVE)
+def test_positive_weight_or_rate_is_accepted(name: str) -> None:
+    assert getattr(Config(**{name: 1e-9}), name) == 1e-9
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_list_of_layers_is_bounded(name: str) -> None:
+    assert getattr(Config(**{name: [1, 9]}), name) == (1, 9)
+    with pytest.raises(InputError, match=f"`{name}` must be a list, each a "):
+        Config(**{name: (4, 0)})
+
+
+@pytest.mark.parametrize("value", ["linear:30", "cyclical:1", "linear:7"])
+def test_kl_schedule_with_epochs_is_accepted(value: str) -> None:
+    assert Config(kl_schedule=value).kl_schedule == value
+
+
+@pytest.mark.parametrize(
+    "value", ["linear", "linear:0", "linear:-1", "cosine:3", "linear:2.5", "on"]
+)
+def test_kl_schedule_of_another_form_is_refused(value: str) -> None:
+    with pytest.raises(
+        InputError,
+        match="`kl_schedule` must be off or linear:EPOCHS or cyclical:EPOCHS; ",
+    ):
+        Config(kl_schedule=value)
+
+
+@pytest.mark.parametrize("kind", ["linear", "cyclical"])
+def test_kl_schedule_longer_than_the_run_is_refused(kind: str) -> None:
+    with pytest.raises(InputError, match="7 epochs of warm-up, but `epochs` is 6"):
+        Config(kl_schedule=f"{kind}:7", epochs=6)
+
+
+@pytest.mark.parametrize("C", ["optimal", 2.0])
+def test_beta_and_C_together_are_refused(C: str | float) -> None:
+    with pytest.raises(InputError, match="`beta` and `C` are one setting"):
+        Config(beta=2.0, C=C)
+
+
+def test_other_values_differ_from_the_defaults_in_every_field() -> None:
+    left = {field for field in FIELDS if field not in OTHER}
+    assert left == {"beta"}  # excluded by C
+    assert all(OTHER[n] != getattr(Config(), n) for n in OTHER)
+
+
+@pytest.mark.parametrize("values", [{}, OTHER, {"beta": 4, "filters": ()}])
+def test_json_round_trip_loses_nothing(
+    values: dict[str, Any], tmp_path: pathlib.Path
+) -> None:
+    config = Config(**values)
+    path = tmp_path / "config.json"
+    path.write_text(config.to_json())
+    assert list(json.loads(path.read_text())) == list(FIELDS)
+    read = config_lib.read_json(str(path))
+    assert Config(**read) == config
+    assert {n: type(v) for n, v in read.items()} == {
+        n: type(v) for n, v in dataclasses.asdict(config).items()
+    }
+
+
+def test_json_may_hold_some_of_the_settings(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "some.json"
+    path.write_text('{"latent_dim": 3, "C": 2}')
+    assert config_lib.read_json(str(path)) == {"latent_dim": 3, "C": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"latent_dmi": 3}', "unknown key in .*: `latent_dmi`; did you mean "),
+        ('{"zzz": 3}', "unknown key in .*c.json: `zzz`; see --help."),
+        ('{"latent_dim": "3"}', "c.json: `latent_dim` must be .*; got '3'."),
+        ('{"latent_dim": 0}', "c.json: `latent_dim` must be .*; got 0."),
+        ('{"grayscale": 1}', "c.json: `grayscale` must be true or false"),
+        ('{"hidden_units": 4}', "c.json: `hidden_units` must be a list"),
+        ('{"dataset": null}', "c.json: `dataset` must be text; got None."),
+        ('{"latent_dim": 3', "c.json is not JSON: "),
+        ("", "c.json is not JSON: "),
+        ("[1, 2]", "c.json must hold one JSON object."),
+    ],
+)
+def test_wrong_json_is_refused_with_the_file_and_the_key(
+    content: str, message: str, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "c.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        config_lib.read_json(str(path))
+
+
+def test_missing_json_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(
+        InputError, match="`config` .*no.json: No such file or directory."
+    ):
+        config_lib.read_json(str(tmp_path / "no.json"))
+
+
+def test_json_that_is_not_utf8_is_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "c.json"
+    path.write_bytes(b"\xff\xfe{}")
+    with pytest.raises(InputError, match="`config` .*c.json is not JSON: "):
+        config_lib.read_json(str(path))
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_differences_names_what_makes_another_run(name: str) -> None:
+    config, other = Config(), dataclasses.replace(Config(), **{name: OTHER[name]})
+    launched = ("data_dir", "jit_compile", "steps_per_execution")
+    pair = (getattr(config, name), OTHER[name])
+    expected = {} if name in launched else {name: pair}
+    assert config.differences(other) == expected
+    assert config.differences(config) == {}

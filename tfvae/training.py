@@ -1,0 +1,89 @@
+"""The epochs of a run: what is left of them, fed to Keras's fit."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import tf_keras
+
+from tfvae import callbacks
+from tfvae.callbacks import Recorder
+from tfvae.config import Config
+from tfvae.data import pipeline
+from tfvae.data.split import Splits
+from tfvae.vae import VAE
+
+
+def fit(config: Config, model: VAE, splits: Splits, recorder: Recorder) -> None:
+    """Runs the epochs that are left; a broken-off one is completed first.
+
+    Args:
+      config: resolved.
+      model: built from it; holds the state that `recorder` has restored.
+      splits: the data.
+      recorder: of the run.
+
+    Raises:
+      Interrupted: at SIGINT or SIGTERM; everything is saved.
+      TrainingError: a quantity is no longer finite.
+    """
+    early = callbacks.StopEarly(recorder, config.early_stopping)
+    if early.is_due():
+        return
+    validation = pipeline.eval_batches(
+        splits.validation,
+        config.batch_size,
+        seed=config.seed,
+        binarize=config.binarize,
+    )
+    progress = callbacks.Progress(recorder, num_epochs=config.epochs)
+    tensorboard = tf_keras.callbacks.TensorBoard(
+        recorder.run_dir.file("tensorboard"), write_graph=False
+    )
+    with callbacks.StopOnSignal(recorder) as on_signal, progress:
+        for segment in _segments(config.epochs, recorder):
+            batches = pipeline.train_batches(
+                splits.train,
+                config.batch_size,
+                seed=config.seed,
+                num_epochs=config.epochs,
+                binarize=config.binarize,
+                first_step=segment.first_step,
+            )
+            model.fit(
+                batches,
+                initial_epoch=segment.first_epoch,
+                epochs=segment.last_epoch,
+                steps_per_epoch=segment.steps_per_epoch,
+                validation_data=validation,
+                callbacks=[
+                    callbacks.StopOnFault(recorder),
+                    recorder,
+                    early,
+                    progress,
+                    tensorboard,
+                    on_signal,
+                ],
+                verbose=0,
+            )
+            if early.is_due():
+                return
+
+
+class _Segment(NamedTuple):
+    """Epochs [first_epoch, last_epoch) of equally many steps."""
+
+    first_epoch: int
+    last_epoch: int
+    steps_per_epoch: int
+    first_step: int
+
+
+def _segments(num_epochs: int, recorder: Recorder) -> Iterator[_Segment]:
+    """Yields what is left: first the rest of a broken-off epoch, if any."""
+    steps = recorder.steps_per_epoch
+    epoch, within = divmod(recorder.first_step, steps)
+    if within:
+        yield _Segment(epoch, epoch + 1, steps - within, recorder.first_step)
+        epoch += 1
+    if epoch < num_epochs:
+        yield _Segment(epoch, num_epochs, steps, epoch * steps)
