@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -94,17 +95,22 @@ def steps_per_epoch(config: Config, num_examples: int) -> int:
 
 
 def build_model(
-    config: Config, spec: DataSpec, *, steps_per_epoch: int = 1
+    config: Config,
+    spec: DataSpec,
+    *,
+    steps_per_epoch: int = 1,
+    mean: np.ndarray | None = None,
 ) -> VAE:
     """Builds and compiles the model of a resolved config.
 
     Call it within a strategy's scope to train under that strategy. Initial
-    weights depend on `config.seed` alone.
+    weights depend on `config.seed` and `mean` alone.
 
     Args:
       config: as `resolve` returns it.
       spec: of the data.
       steps_per_epoch: global batches in one epoch, for the schedules.
+      mean: of the training data, [*event_shape]; see `make_decoder`.
     """
     tf_keras.utils.set_random_seed(config.seed)
     encoder_trunk, decoder_trunk = trunks.TRUNKS[config.architecture](
@@ -123,6 +129,7 @@ def build_model(
             config.latent_dim,
             spec.event_shape,
             _make_likelihood(config, spec),
+            mean=mean,
         ),
         kl_schedule=_make_kl_schedule(config.kl_schedule, steps_per_epoch),
         seed=config.seed,
@@ -203,9 +210,5 @@ def _make_optimizer(
 
 
 def learning_rate(model: VAE) -> float:
-    """Returns the step size that the next step will take."""
-    optimizer = model.optimizer
-    rate = optimizer.learning_rate
-    if callable(rate):
-        rate = rate(optimizer.iterations)
-    return float(tf.convert_to_tensor(rate))
+    """Returns the step size of the step just done."""
+    return float(tf.convert_to_tensor(model.optimizer.learning_rate))

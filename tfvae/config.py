@@ -68,7 +68,7 @@ class Config:
         number=int, minimum=1, is_list=True,
     )  # fmt: skip
     activation: str = setting(
-        "relu",
+        "gelu",
         "between hidden layers",
         words=("relu", "elu", "gelu", "silu", "softplus", "tanh"),
     )

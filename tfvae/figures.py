@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 from scipy import stats
 
 from tfvae import plots
@@ -21,7 +20,7 @@ BATCH = 256
 
 def make_figures(
     model: VAE, test: Split, rows: list[Row], *, binarize: str, seed: int
-) -> Iterator[tuple[str, Figure]]:
+) -> Iterator[tuple[str, plots.Figure]]:
     """Yields (name, figure) of every picture that makes sense for the data.
 
     Args:
@@ -68,7 +67,7 @@ def make_figures(
             yield "manifold", _manifold(model)
 
 
-def _manifold(model: VAE) -> Figure:
+def _manifold(model: VAE) -> plots.Figure:
     """Decodes a grid of equal prior probability per cell."""
     # z = Phi^-1(u), u uniform on (0, 1)
     ticks = stats.norm.ppf((np.arange(MANIFOLD_SIDE) + 0.5) / MANIFOLD_SIDE)

@@ -1,5 +1,6 @@
 """Functional encoder and decoder: a trunk, then a distribution layer."""
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 from tensorflow_probability import distributions as tfd
@@ -50,6 +51,8 @@ def make_decoder(
     latent_dim: int,
     event_shape: tuple[int, ...],
     likelihood: Likelihood,
+    *,
+    mean: np.ndarray | None = None,
 ) -> tf_keras.Model:
     """Functional model from z to p(x|z).
 
@@ -60,6 +63,9 @@ def make_decoder(
       latent_dim: dimensions of z.
       event_shape: shape of one x.
       likelihood: the last layer.
+      mean: of the training data, `event_shape`; where it is given, p(x|z) of
+        an untrained decoder has about this mean, as PCA's has, so training
+        need not spend a latent on finding it.
 
     Returns:
       decoder: from z [batch, latent_dim] to a distribution over x, with
@@ -70,14 +76,43 @@ def make_decoder(
     params = likelihood.params_per_dim
     if len(event_shape) == 3 and features.shape[1:3] == event_shape[:2]:
         head = tfkl.Conv2D(
-            event_shape[-1] * params, 3, padding="same", dtype="float32",
-            name="head",
+            event_shape[-1] * params, 3, padding="same", use_bias=False,
+            dtype="float32", name="head",
         )  # fmt: skip
     else:
         features = tfkl.Flatten(dtype="float32", name="features")(features)
         units = tf.TensorShape(event_shape).num_elements() * params
-        head = tfkl.Dense(units, dtype="float32", name="head")
+        head = tfkl.Dense(units, use_bias=False, dtype="float32", name="head")
     parameters = tfkl.Reshape(
         [*event_shape, params], dtype="float32", name="parameters"
     )(head(features))
-    return tf_keras.Model(z, likelihood(parameters), name="decoder")
+    offset = Offset(
+        None if mean is None else likelihood.parameters_of_mean(mean)
+    )
+    return tf_keras.Model(z, likelihood(offset(parameters)), name="decoder")
+
+
+class Offset(tfkl.Layer):
+    """Adds a trainable b, one number for each parameter of each dimension.
+
+    Args:
+      initial: b at the start, of the shape of one input; None: zeros.
+    """
+
+    def __init__(self, initial: np.ndarray | None = None) -> None:
+        super().__init__(name="offset", dtype="float32")
+        self.initial = initial
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """See `tf_keras.layers.Layer.build`."""
+        initial = np.zeros(1) if self.initial is None else self.initial
+        self.b = self.add_weight(
+            name="b",
+            shape=input_shape[1:],
+            initializer=tf.constant_initializer(initial),
+        )
+        super().build(input_shape)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns inputs + b: [batch, ...]."""
+        return inputs + self.b

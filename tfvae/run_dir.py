@@ -68,8 +68,8 @@ class RunDir:
                     f"`run_dir` {self.path} holds files that are no run "
                     f"({sorted(entries)[0]}); give an empty or new folder."
                 )
-            self.write("writable", lambda file: file.write(b""))
-            os.remove(self.file("writable"))
+            self.write(".writable", lambda file: file.write(b""))
+            os.remove(self.file(".writable"))
         except OSError as error:
             raise InputError(
                 f"`run_dir` {self.path} cannot be written: {error.strerror}; "
@@ -78,8 +78,10 @@ class RunDir:
 
     def clear(self) -> None:
         """Removes the run, and nothing else, from the folder."""
-        # config.json goes first: what is left over is then no run.
-        for name in (*FILES, *PARTS):
+        # What a kill leaves must never pass for the next run's: the record of
+        # checkpoints goes first, config.json, which says whose they are, last.
+        latest = os.path.join("checkpoints", "checkpoint")
+        for name in ("result.json", latest, *PARTS, *reversed(FILES)):
             path = self.file(name)
             if os.path.isdir(path):
                 shutil.rmtree(path)
@@ -256,9 +258,17 @@ def load_run(path: str, *, which: str = "best") -> Run:
 
 
 def _named_variables(model: VAE) -> dict[str, tf.Variable]:
-    """Returns the variables of both networks by names that stay the same."""
+    """Returns the variables of both networks by names that stay the same.
+
+    Keras numbers its layers through a process, so their names are left out.
+    """
     return {
-        f"{network.name}/{index:03d}/{variable.name.split(':')[0]}": variable
+        f"{network.name}/{index:03d}/{_own_name(variable)}": variable
         for network in (model.encoder, model.decoder)
         for index, variable in enumerate(network.variables)
     }
+
+
+def _own_name(variable: tf.Variable) -> str:
+    """Returns "kernel" for "dense_1/kernel:0"."""
+    return variable.name.rpartition("/")[2].partition(":")[0]

@@ -100,7 +100,12 @@ def run(
     run_dir.write_config(config, splits.spec, **_sizes(splits))
     steps = build.steps_per_epoch(config, splits.train.num_examples)
     with strategy.scope():
-        model = build.build_model(config, splits.spec, steps_per_epoch=steps)
+        model = build.build_model(
+            config,
+            splits.spec,
+            steps_per_epoch=steps,
+            mean=splits.train.mean(),
+        )
         recorder = callbacks.Recorder(
             model,
             run_dir,
@@ -110,14 +115,14 @@ def run(
     print(_summary(config, model, splits, strategy, steps), flush=True)
     try:
         training.fit(config, model, splits, recorder)
-    except callbacks.Interrupted as interrupted:
+        _finish(config, model, splits, recorder)
+    except (callbacks.Interrupted, KeyboardInterrupt) as interrupted:
+        name = str(interrupted) or "SIGINT"
         print(
-            f"stopped by {interrupted}; all that was learned is saved. Go on "
-            f"with:\n  python -m tfvae.train --run_dir={run_dir}"
+            f"stopped by {name}; all that was learned is saved. Go on with:\n"
+            f"  python -m tfvae.train --run_dir={run_dir}"
         )
-        is_ctrl_c = str(interrupted) == "SIGINT"
-        return program.INTERRUPTED if is_ctrl_c else SIGTERM_STATUS
-    _finish(config, model, splits, recorder)
+        return program.INTERRUPTED if name == "SIGINT" else SIGTERM_STATUS
     print(f"run folder: {run_dir}  {_next_command(run_dir)}")
     return program.DONE
 

@@ -98,6 +98,8 @@ def _numbers(x: np.ndarray, name: str) -> np.ndarray:
 
 
 def _finite_floats(x: np.ndarray, name: str) -> np.ndarray:
+    with np.errstate(over="ignore"):  # too large for float32: infinity
+        x = x.astype(np.float32)
     bad = ~np.isfinite(x).reshape(len(x), -1).all(axis=1)
     if bad.any():
         raise InputError(
@@ -109,7 +111,7 @@ def _finite_floats(x: np.ndarray, name: str) -> np.ndarray:
             f"`dataset` {name} holds images from {x.min():g} to {x.max():g}; "
             "give uint8, or floats in [0, 1]."
         )
-    return x.astype(np.float32)
+    return x
 
 
 def _transform(x: np.ndarray, preparation: Preparation) -> np.ndarray:
@@ -135,9 +137,10 @@ def _num_classes(labels: dict[str, np.ndarray | None], name: str) -> int | None:
     if not known:
         return None
     y = np.concatenate(known)
-    if y.dtype.kind not in "iu" or y.min() < 0:
+    is_whole = y.dtype.kind in "iu"
+    if not is_whole or y.min() < 0:
         raise InputError(
             f"`dataset` {name}: labels must be whole numbers from 0; got "
-            f"{y.dtype}, smallest {y.min()}."
+            f"{y.min() if is_whole else y.dtype}."
         )
     return int(y.max()) + 1

@@ -35,6 +35,8 @@ def npz(path: str) -> Source:
 
     def part(suffix: str) -> tuple[np.ndarray, np.ndarray | None]:
         x, y = arrays["x" + suffix], arrays.get("y" + suffix)
+        if x.ndim == 0:
+            raise InputError(f"{name}: `x{suffix}` holds a single number.")
         if y is not None and y.shape != (len(x),):
             raise InputError(
                 f"{name}: `y{suffix}` must hold one label for each of the "
@@ -136,7 +138,8 @@ def _folder_labels(directory: str, paths: list[str]) -> np.ndarray:
 
 def _read_arrays(path: str, name: str) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise InputError(
                     f"{name} is a single array, not an npz archive."

@@ -74,6 +74,7 @@ LOADERS: dict[str, Callable[[str, Preparation], Splits]] = {
     "npz": _npz,
     "images": _images,
 }
+SCHEMES = ("npz", "images")  # followed by a path
 
 
 def load_data(config: Config) -> Splits:
@@ -97,4 +98,5 @@ def load_data(config: Config) -> Splits:
         max_resident_bytes=config.max_resident_mb * 2**20,
     )
     scheme, _, path = config.dataset.partition(":")
-    return LOADERS.get(scheme, _tfds)(path, preparation)
+    kind = scheme if scheme in SCHEMES else config.dataset
+    return LOADERS.get(kind, _tfds)(path, preparation)

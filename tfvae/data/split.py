@@ -16,6 +16,8 @@ from tfvae.data.spec import DataSpec
 
 Seed: TypeAlias = tf.Tensor  # [2], int64: a seed of stateless operations
 
+NUM_FOR_MEAN = 1000
+
 
 @dataclasses.dataclass(frozen=True)
 class ArraySplit:
@@ -49,6 +51,10 @@ class ArraySplit:
     def labels(self) -> np.ndarray | None:
         """Returns [num_examples] labels in the order of `ordered`."""
         return self.y
+
+    def mean(self) -> np.ndarray:
+        """Returns the mean of x / divisor over the examples: [*event_shape]."""
+        return self.x.mean(axis=0, dtype=np.float64) / self.divisor
 
     def _batches(self, order: tf.Tensor, batch_size: int) -> tf.data.Dataset:
         with tf.init_scope():  # else the table becomes a constant of the graph
@@ -95,6 +101,11 @@ class StreamSplit:
         )
         y = np.fromiter(labels.as_numpy_iterator(), np.int64)
         return None if (y < 0).all() else y
+
+    def mean(self) -> np.ndarray:
+        """Returns the mean of x / divisor over the first examples."""
+        head = next(self.ordered(NUM_FOR_MEAN).as_numpy_iterator())
+        return head.mean(axis=0, dtype=np.float64) / self.divisor
 
     def _batches(
         self, records: tf.data.Dataset, batch_size: int

@@ -14,6 +14,12 @@ from tfvae.data.sources import cut_size
 from tfvae.errors import InputError
 
 WELL_KNOWN_HOST = "storage.googleapis.com"  # which TFDS itself asks first
+UNKNOWN_NAME_ERRORS = (
+    tfds.core.DatasetNotFoundError,
+    ValueError,  # the configuration
+    AssertionError,  # the version
+    ImportError,  # the package that a name such as huggingface:NAME needs
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +80,7 @@ def image_set(name: str, data_dir: str) -> ImageSet:
     """
     try:
         builder = tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
-    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+    except UNKNOWN_NAME_ERRORS as error:
         raise InputError(
             f"`dataset` {name!r} is no data set of tfvae or TFDS; give "
             "digits, ring, pinwheel, linear_gaussian, a TFDS name, npz:PATH "

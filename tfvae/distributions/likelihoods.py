@@ -7,6 +7,7 @@ activations into a distribution over x, and says what weighs the distortion.
 import math
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 from tensorflow_probability import layers as tfpl
@@ -16,6 +17,7 @@ from tfvae.replicas import sum_over_replicas
 # A pixel that is constant over the data has an unbounded density as c goes to
 # 0, so c is clipped at sigma = e^-6, 0.6 of one of 255 grey levels.
 SMALLEST_C = math.exp(-12)
+SMALLEST_MEAN = 1e-3  # of a pixel, where the decoder begins (Burda et al.)
 CALIBRATION_DECAY = 0.98
 # Adam moves a variable by about its learning rate a step, so at 1e-3 a plain
 # log c would take thousands of steps to fall from 1 to 0.01.
@@ -44,6 +46,17 @@ class Likelihood(tfpl.DistributionLambda):
         )
 
     def _make_distribution(self, inputs: Any) -> tfd.Distribution:
+        raise NotImplementedError
+
+    def parameters_of_mean(self, mean: np.ndarray) -> np.ndarray:
+        """Returns inputs of this layer at which p(x|z) has a given mean.
+
+        Args:
+          mean: [*event_shape], of the data.
+
+        Returns:
+          parameters: [*event_shape, params_per_dim].
+        """
         raise NotImplementedError
 
     @property
@@ -125,6 +138,11 @@ class Gaussian(Likelihood):
             aggregation=tf.VariableAggregation.MEAN,
         )
 
+    def parameters_of_mean(self, mean: np.ndarray) -> np.ndarray:
+        """See `Likelihood.parameters_of_mean`."""
+        loc = _logit(mean) if self.unit_interval else mean
+        return loc[..., np.newaxis]
+
     @property
     def c(self) -> tf.Tensor:
         """Variance of the observation noise: scalar."""
@@ -200,6 +218,10 @@ class Bernoulli(Likelihood):
         super().__init__(name=name)
         self.C = C
 
+    def parameters_of_mean(self, mean: np.ndarray) -> np.ndarray:
+        """See `Likelihood.parameters_of_mean`."""
+        return _logit(mean)[..., np.newaxis]
+
     @property
     def distortion_weight(self) -> float:
         """See `Likelihood.distortion_weight`."""
@@ -219,6 +241,12 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
     "gaussian": Gaussian,
     "bernoulli": Bernoulli,
 }
+
+
+def _logit(mean: np.ndarray) -> np.ndarray:
+    """Returns log(mean / (1 - mean)), of a mean kept off 0 and 1."""
+    kept = np.clip(mean, SMALLEST_MEAN, 1 - SMALLEST_MEAN)
+    return np.log(kept) - np.log1p(-kept)
 
 
 def _gaussian(loc: tf.Tensor, c: tf.Tensor) -> tfd.Distribution:
