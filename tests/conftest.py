@@ -34,6 +34,8 @@ def replicas(num_replicas: int) -> tf.distribute.Strategy:
     """Returns a strategy over that many logical CPUs; 1: the default one."""
     if num_replicas == 1:
         return tf.distribute.get_strategy()
+    # Two strategies of one process must not share the keys of their sums.
+    tf.distribute.MirroredStrategy._collective_key_base += 100_000
     return tf.distribute.MirroredStrategy(
         [f"CPU:{index}" for index in range(num_replicas)]
     )

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -55,10 +56,34 @@ def test_flags_are_sorted_into_launch_and_config() -> None:
 
 
 @pytest.mark.parametrize(
+    ("launch", "text"),
+    [
+        (flags.Launch(), ""),
+        (
+            flags.Launch(run_dir="my run", num_virtual_devices=3),
+            "'--run_dir=my run' --num_virtual_devices=3",
+        ),
+        (
+            flags.Launch(config="a.json", overwrite=True, strategy="mirrored"),
+            "--config=a.json --overwrite=true --strategy=mirrored",
+        ),
+    ],
+)
+def test_launch_is_typed_as_a_shell_takes_it(
+    launch: flags.Launch, text: str
+) -> None:
+    assert flags.to_argv(launch) == text
+    if not launch.config:
+        assert parse(*shlex.split(text)).launch == launch
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [("", True), ("=true", True), ("=false", False), ("=0", False)],
 )
-def test_switch_is_given_with_and_without_a_value(text: str, value: bool) -> None:
+def test_switch_is_given_with_and_without_a_value(
+    text: str, value: bool
+) -> None:
     assert parse(f"--grayscale{text}").given == {"grayscale": value}
 
 
@@ -83,7 +108,10 @@ def test_order_on_the_command_line_does_not_matter(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--latent_dmi=3"], "unknown flag `latent_dmi`; did you mean `latent_"),
+        (
+            ["--latent_dmi=3"],
+            "unknown flag `latent_dmi`; did you mean `latent_",
+        ),
         (["--run_dirs=x"], "unknown flag `run_dirs`; did you mean `run_dir`"),
         (["--zzz"], "unknown flag `zzz`; see --help."),
         (["latent_dim=3"], "unexpected argument 'latent_dim=3'; settings are "),
@@ -95,7 +123,9 @@ def test_order_on_the_command_line_does_not_matter(
         (["--config=none.json"], "`config` none.json: No such file"),
     ],
 )
-def test_wrong_command_line_is_refused(arguments: list[str], message: str) -> None:
+def test_wrong_command_line_is_refused(
+    arguments: list[str], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         parse(*arguments)
 
@@ -119,7 +149,7 @@ def test_help_lists_every_flag_with_help_and_default(name: str) -> None:
     rule = ALL_FIELDS[name].metadata["rule"]
     assert words.startswith(rule.help)
     assert all(word in words for word in rule.words)
-    defaults = {"latent_dim": "16", "hidden_units": "512,512", "C": "auto"}
+    defaults = {"latent_dim": "16", "filters": "32,64", "C": "auto"}
     if name in defaults:
         assert f"Default: {defaults[name]}." in words
 
@@ -133,8 +163,11 @@ def test_table_has_a_row_of_four_cells_for_every_flag(name: str) -> None:
     rows = flags.markdown_table(ALL_FIELDS).split("\n")
     assert rows[1] == "| --- | --- | --- | --- |"
     row = next(row for row in rows if row.startswith(f"| `--{name}` |"))
-    assert row.count(" | ") == 3
-    assert row.endswith(f" {ALL_FIELDS[name].metadata['rule'].help} |")
+    cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", row)]
+    assert len(cells) == 6
+    assert cells[0] == cells[5] == ""
+    help_line = ALL_FIELDS[name].metadata["rule"].help
+    assert cells[4].replace("\\|", "|") == help_line
 
 
 def test_table_shows_default_and_bounds() -> None:

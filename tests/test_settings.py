@@ -24,6 +24,9 @@ class Toy:
     sizes: tuple[int, ...] = setting(
         (4, 5), "sizes", number=int, minimum=1, is_list=True
     )
+    layers: str | tuple[int, ...] = setting(
+        "auto", "layers", words=("auto",), number=int, minimum=1, is_list=True
+    )
     switch: bool = setting(False, "on or off", is_switch=True)
     code: str = setting(
         "off",
@@ -50,6 +53,9 @@ FIELDS = {field.name: field for field in dataclasses.fields(Toy)}
         ("sizes", "7", (7,)),
         ("sizes", "7,8,9", (7, 8, 9)),
         ("sizes", "none", ()),
+        ("layers", "auto", "auto"),
+        ("layers", "7,8", (7, 8)),
+        ("layers", "none", ()),
         ("switch", "true", True),
         ("switch", "TRUE", True),
         ("switch", "1", True),
@@ -91,6 +97,11 @@ def test_text_becomes_a_value_of_the_fields_type(
         ("sizes", "", "`sizes` must be a list, .*; got "),
         ("sizes", "4,,5", "`sizes` must be a list, .*; got "),
         ("sizes", "4.5", "`sizes` must be a list, .*; got "),
+        (
+            "layers",
+            "other",
+            "`layers` must be auto or a list, each a whole number of at ",
+        ),
         ("switch", "maybe", "`switch` must be true or false; got 'maybe'."),
         ("code", "n:0", "`code` must be off or n:DIGIT; got 'n:0'."),
         ("code", "n:12", "`code` must be off or n:DIGIT; got 'n:12'."),
@@ -119,6 +130,8 @@ def test_wrong_text_is_refused_with_what_is_accepted(
         ("sizes", [4, "5"]),
         ("sizes", [4, 5.0]),
         ("sizes", [True]),
+        ("layers", [4, 0]),
+        ("layers", 4),
         ("switch", 1),
         ("switch", "true"),
         ("code", ["off"]),
@@ -172,6 +185,7 @@ def test_default_reads_back_from_its_text(name: str) -> None:
         ("rate", "a number above 0"),
         ("either", "auto or a number above 0"),
         ("sizes", "a list, each a whole number of at least 1"),
+        ("layers", "auto or a list, each a whole number of at least 1"),
         ("switch", "true or false"),
         ("code", "off or n:DIGIT"),
     ],

@@ -17,6 +17,7 @@ from tfvae.objectives import schedules
 from tfvae.vae import VAE
 
 SMALLEST_CONV_IMAGE = 16
+HIDDEN_UNITS = {"mlp": (512, 512), "conv": (256,)}
 STEPS_PER_EXECUTION = 50  # the host's share is below 1% there (BUILD_NOTES)
 # XLA helps dense layers on a CPU and hurts convolutions (BUILD_NOTES), and
 # compiling costs seconds, which a run of few examples never earns back.
@@ -61,6 +62,11 @@ def resolve(
             "`architecture`=conv needs images; `dataset` "
             f"{config.dataset} holds vectors of {spec.num_dims}; use mlp."
         )
+    if architecture == "conv" and not config.filters:
+        raise InputError(
+            "`filters` must hold at least one number for `architecture`=conv; "
+            "got none."
+        )
     likelihood = config.likelihood
     if likelihood == "auto":
         likelihood = "bernoulli" if spec.support == "binary" else "gaussian"
@@ -78,9 +84,13 @@ def resolve(
     if steps_per_execution == "auto":
         steps = steps_per_epoch(config, num_examples)
         steps_per_execution = min(STEPS_PER_EXECUTION, steps)
+    hidden_units = config.hidden_units
+    if hidden_units == "auto":
+        hidden_units = HIDDEN_UNITS[architecture]
     return dataclasses.replace(
         config,
         architecture=architecture,
+        hidden_units=hidden_units,
         likelihood=likelihood,
         C=_resolve_C(config, likelihood),
         beta="none",

@@ -1,5 +1,6 @@
 """What happens between epochs: rows, weights, checkpoints, stopping."""
 
+import math
 import signal
 import sys
 import time
@@ -111,6 +112,12 @@ class Recorder(tf_keras.callbacks.Callback):
             "images_per_second": self.num_examples / seconds,
         }
         row = {key: float(value) for key, value in logs.items()}
+        broken = [key for key, value in row.items() if not math.isfinite(value)]
+        if broken:
+            raise TrainingError(
+                f"{broken[0]} is not finite after epoch {epoch + 1}; "
+                f"{_kept_weights(self)}; try a lower --learning_rate."
+            )
         self.rows.append({"epoch": epoch + 1} | row)
         if self.best_epoch() == epoch + 1:
             self.run_dir.save_weights(self.model, "best")
@@ -155,16 +162,9 @@ class StopOnFault(tf_keras.callbacks.Callback):
             return
         quantity, step = fault
         epoch = step // self.recorder.steps_per_epoch + 1
-        kept = len(self.recorder.rows)
-        folder = self.recorder.run_dir.file("weights")
-        weights = (
-            f"the weights of epoch {kept} are in {folder}"
-            if kept
-            else "no epoch was finished"
-        )
         raise TrainingError(
             f"{quantity} is not finite at step {step} (epoch {epoch}); "
-            f"{weights}; try a lower --learning_rate."
+            f"{_kept_weights(self.recorder)}; try a lower --learning_rate."
         )
 
 
@@ -242,7 +242,7 @@ class Progress(tf_keras.callbacks.Callback):
             return
         assert logs is not None
         step = int(self.model.train_step_count.numpy())
-        epoch = min(step // self.recorder.steps_per_epoch + 1, self.num_epochs)
+        epoch = (step - 1) // self.recorder.steps_per_epoch + 1
         self.bar.set_description(f"epoch {epoch}/{self.num_epochs}", False)
         self.bar.set_postfix({k: f"{logs[k]:.2f}" for k in self.SHOWN}, False)
         self.bar.update(self._images_seen(step) - self.bar.n)
@@ -268,6 +268,14 @@ class Progress(tf_keras.callbacks.Callback):
         epochs, within = divmod(step, recorder.steps_per_epoch)
         share = within / recorder.steps_per_epoch
         return round((epochs + share) * recorder.num_examples)
+
+
+def _kept_weights(recorder: Recorder) -> str:
+    """Returns which weights a run that fails leaves behind, in words."""
+    if not recorder.rows:
+        return "no epoch was finished"
+    folder = recorder.run_dir.file("weights")
+    return f"the weights of epoch {len(recorder.rows)} are in {folder}"
 
 
 def throughput(rows: list[Row], num_examples: int) -> float:

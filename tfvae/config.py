@@ -55,12 +55,12 @@ class Config:
         "auto: conv for images of 16 pixels and more, else mlp",
         words=("auto", "mlp", "conv"),
     )
-    hidden_units: tuple[int, ...] = setting(
-        (512, 512),
+    hidden_units: str | tuple[int, ...] = setting(
+        "auto",
         "units of each hidden dense layer of the encoder, mirrored in the "
-        "decoder; none: no hidden layer (conv: one layer, the first number, "
-        "between the convolutions and the latents)",
-        number=int, minimum=1, is_list=True,
+        "decoder (conv: between the convolutions and the latents); none: no "
+        "hidden layer; auto: 512,512 for mlp, 256 for conv",
+        words=("auto",), number=int, minimum=1, is_list=True,
     )  # fmt: skip
     filters: tuple[int, ...] = setting(
         (32, 64),
@@ -122,8 +122,10 @@ class Config:
         number=int, minimum=0,
     )  # fmt: skip
     seed: int = setting(
-        0, "of initial weights, order and noise", number=int, minimum=0
-    )
+        0,
+        "of initial weights, order and noise",
+        number=int, minimum=0, maximum=2**32 - 1,
+    )  # fmt: skip
     precision: str = setting(
         "float32",
         "of the hidden layers; losses and densities are always float32",

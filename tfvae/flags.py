@@ -1,6 +1,7 @@
 """From a command line to settings: flags made from Config and Launch."""
 
 import dataclasses
+import shlex
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -89,6 +90,15 @@ def parse(argv: Sequence[str], *, summary: str) -> CommandLine:
     return CommandLine(launch, given)
 
 
+def to_argv(launch: Launch) -> str:
+    """Returns the flags, as one types them, that differ from the defaults."""
+    return " ".join(
+        shlex.quote(f"--{name}={settings.to_text(getattr(launch, name))}")
+        for name, field in LAUNCH_FIELDS.items()
+        if getattr(launch, name) != field.default
+    )
+
+
 def help_text(summary: str) -> str:
     """Returns `--help`: every flag, what it accepts, its default."""
     lines = [summary, "", "Launch:"]
@@ -111,7 +121,8 @@ def markdown_table(fields: dict[str, dataclasses.Field]) -> str:
         accepted = "text" if rule.is_free_text() else rule.accepted()
         default = settings.to_text(field.default)
         cell = f"`{default}`" if default else ""
-        rows.append(f"| `--{name}` | {cell} | {accepted} | {rule.help} |")
+        meaning = rule.help.replace("|", "\\|")
+        rows.append(f"| `--{name}` | {cell} | {accepted} | {meaning} |")
     return "\n".join(rows)
 
 

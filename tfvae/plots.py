@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 PAPER = "white"
 INK, ACCENT = "#1f2933", "#2b6cb0"
+EMPTY = 0.5  # mid grey, where there is no image
 CURVES = (
     ("elbo", "evidence lower bound (nats)"),
     ("log_likelihood", "log p(x|z) (nats)"),
@@ -37,7 +38,7 @@ def tile(images: np.ndarray, num_columns: int, *, gap: int = 1) -> np.ndarray:
             num_columns * (width + gap) + gap,
             3,
         ],
-        0.5,
+        EMPTY,
     )
     shown = np.clip(images[..., : 3 if channels >= 3 else 1], 0, 1)
     for index, image in enumerate(shown):
@@ -62,6 +63,11 @@ def reconstructions(
     x: np.ndarray, reconstructed: np.ndarray, num_columns: int
 ) -> Figure:
     """Originals [n, height, width, channels], each above its reconstruction."""
+    # A short last row is filled up, else its reconstructions would not lie
+    # below it.
+    padding = np.full([-len(x) % num_columns, *x.shape[1:]], EMPTY)
+    x = np.concatenate([x, padding])
+    reconstructed = np.concatenate([reconstructed, padding])
     rows = []
     for start in range(0, len(x), num_columns):
         stop = start + num_columns
@@ -92,7 +98,7 @@ def scatter(groups: dict[str, np.ndarray], title: str) -> Figure:
             color=ACCENT,
         )
         axes.set_title(name, fontsize=9, color=INK)
-        axes.set_aspect("equal", "datalim")
+        axes.set_aspect("equal", "box")  # shared axes allow no "datalim"
         _tidy(axes)
     return figure
 

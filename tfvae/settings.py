@@ -29,6 +29,7 @@ class Rule:
     words: tuple[str, ...] = ()
     number: type | None = None
     minimum: float | None = None
+    maximum: float | None = None
     above: float | None = None
     is_list: bool = False
     is_switch: bool = False
@@ -45,6 +46,8 @@ class Rule:
             noun = "a whole number" if self.number is int else "a number"
             if self.minimum is not None:
                 noun += f" of at least {self.minimum:g}"
+            if self.maximum is not None:
+                noun += f" and at most {self.maximum}"
             if self.above is not None:
                 noun += f" above {self.above:g}"
             parts.append(f"a list, each {noun}" if self.is_list else noun)
@@ -90,7 +93,7 @@ def read_text(field: dataclasses.Field, text: str) -> Any:
     rule, value = rule_of(field), text.strip()
     if rule.is_switch:
         return check(field, SWITCH_WORDS.get(value.lower(), text))
-    if rule.is_list:
+    if rule.is_list and value not in rule.words:
         items = [] if value == "none" else value.split(",")
         return check(field, tuple(_number(rule, item) for item in items))
     if rule.number is None or value in rule.words:
@@ -145,5 +148,7 @@ def _is_number(rule: Rule, value: Any) -> bool:
     if not isinstance(value, accepted) or not math.isfinite(value):
         return False
     if rule.minimum is not None and value < rule.minimum:
+        return False
+    if rule.maximum is not None and value > rule.maximum:
         return False
     return rule.above is None or value > rule.above

@@ -1,5 +1,6 @@
 """Trains a variational autoencoder: python -m tfvae.train --help."""
 
+import dataclasses
 import importlib.metadata
 import platform
 import time
@@ -40,6 +41,7 @@ def main(argv: list[str]) -> int:
         from tfvae.run_dir import RunDir
 
         absl.logging.set_verbosity(absl.logging.ERROR)
+        tf.get_logger().setLevel("ERROR")
         if line.launch.num_virtual_devices:
             strategy_lib.split_cpu(line.launch.num_virtual_devices)
         tf.config.list_logical_devices()
@@ -48,10 +50,16 @@ def main(argv: list[str]) -> int:
     run_dir.prepare()
     strategy = strategy_lib.make_strategy(line.launch.strategy)
     try:
-        return run(config, run_dir, strategy, overwrite=line.launch.overwrite)
+        status = run(config, run_dir, strategy, overwrite=line.launch.overwrite)
     except InputError:
         run_dir.remove_if_empty()
         raise
+    if status != program.DONE:
+        launch = dataclasses.replace(
+            line.launch, run_dir=path, overwrite=False, config=""
+        )
+        print(f"go on with:\n  python -m tfvae.train {flags.to_argv(launch)}")
+    return status
 
 
 def run(
@@ -118,10 +126,7 @@ def run(
         _finish(config, model, splits, recorder)
     except (callbacks.Interrupted, KeyboardInterrupt) as interrupted:
         name = str(interrupted) or "SIGINT"
-        print(
-            f"stopped by {name}; all that was learned is saved. Go on with:\n"
-            f"  python -m tfvae.train --run_dir={run_dir}"
-        )
+        print(f"stopped by {name}; all that was learned is saved.")
         return program.INTERRUPTED if name == "SIGINT" else SIGTERM_STATUS
     print(f"run folder: {run_dir}  {_next_command(run_dir)}")
     return program.DONE

@@ -123,9 +123,8 @@ def _make_conv(
     **settings: Any,
 ) -> tuple[tfkl.Layer, tfkl.Layer]:
     height, width, _ = event_shape
-    units = hidden_units[:1]
-    down = conv_down(filters, units, **settings)
-    return down, conv_up(filters, units, (height, width), **settings)
+    down = conv_down(filters, hidden_units, **settings)
+    return down, conv_up(filters, hidden_units, (height, width), **settings)
 
 
 # Each makes (encoder's trunk, decoder's trunk).

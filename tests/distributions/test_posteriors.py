@@ -16,9 +16,7 @@ LOG_SCALE = RNG.normal(size=[3, 2]).astype(np.float32)
 BOUNDED_SCALE = np.exp(7 * np.tanh(LOG_SCALE / 7))
 
 
-def posterior_layer(
-    *, exact: bool = True
-) -> posteriors.MultivariateNormalDiag:
+def posterior_layer(*, exact: bool = True) -> posteriors.MultivariateNormalDiag:
     return posteriors.MultivariateNormalDiag(
         posteriors.KLRegularizer(posteriors.standard_normal(2), exact=exact)
     )
@@ -81,9 +79,7 @@ def test_scale_is_bounded_and_near_one_is_the_exponential() -> None:
     scale = posterior_layer()([tf.zeros([3, 2]), log_scale]).stddev().numpy()
     assert scale.shape == (3, 2)
     np.testing.assert_allclose(scale[:2, 0], np.exp([-7.0, 7.0]), rtol=1e-5)
-    np.testing.assert_allclose(
-        scale[:2, 1], np.exp([-0.01, 0.02]), rtol=1e-5
-    )
+    np.testing.assert_allclose(scale[:2, 1], np.exp([-0.01, 0.02]), rtol=1e-5)
 
 
 @pytest.mark.parametrize("value", [-1e6, 1e6])

@@ -1,0 +1,74 @@
+"""What README and BUILD_NOTES say is true; run as a program, it writes the
+settings table into README.
+"""
+
+import configparser
+import pathlib
+import re
+
+from tfvae import config, flags
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = ROOT / "README.md"
+TABLE = re.compile(r"(<!-- settings: .* -->\n).*(<!-- end of settings -->)", re.S)
+
+
+def blocks(language: str) -> list[str]:
+    """Returns README's code blocks in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.S)
+
+
+def with_table(text: str) -> str:
+    """Returns README's text with the settings table made anew."""
+    tables = [
+        flags.markdown_table(flags.LAUNCH_FIELDS),
+        flags.markdown_table(config.FIELDS),
+    ]
+    body = "\n\n".join(["How a run is launched:", tables[0],
+                        "What a run is (saved in its config.json):", tables[1]])
+    return TABLE.sub(lambda match: f"{match[1]}\n{body}\n\n{match[2]}", text)
+
+
+def test_readme_lists_every_setting_as_it_is() -> None:
+    text = README.read_text()
+    assert TABLE.search(text)
+    assert with_table(text) == text, "run python -m tests.test_docs"
+
+
+def test_commands_in_readme_are_accepted() -> None:
+    commands = re.findall(
+        r"python -m (tfvae\.train(?: --\S+)*)", "\n".join(blocks("bash"))
+    )
+    assert len(commands) >= 6
+    for command in commands:
+        given = flags.parse(command.split(), summary="").given
+        config.Config(**given)
+
+
+def test_ci_runs_the_test_command_of_readme() -> None:
+    install, _, run = blocks("bash")[1].strip().rpartition(" && ")
+    script = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert run in script
+    assert any("'.[test]'" in line for line in script)
+    assert install.endswith("pip install -e '.[test]'")
+
+
+def test_library_example_of_readme_runs() -> None:
+    (example,) = blocks("python")
+    names: dict[str, object] = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert names["images"].shape == (16, 8, 8, 1)  # type: ignore[attr-defined]
+
+
+def test_build_notes_give_a_reason_for_every_dependency() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    notes = (ROOT / "BUILD_NOTES.md").read_text()
+    listed = setup["options"]["install_requires"].split()
+    names = [re.split(r"[<>=]", line)[0] for line in listed]
+    assert len(names) > 8
+    assert [name for name in names if f"| `{name}` |" not in notes] == []
+
+
+if __name__ == "__main__":
+    README.write_text(with_table(README.read_text()))

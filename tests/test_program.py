@@ -1,0 +1,98 @@
+"""Exit statuses, one line on stderr, and a quiet start."""
+
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tfvae import program
+from tfvae.errors import InputError, MissingRunError, TrainingError
+from tfvae.flags import HelpRequested
+
+
+@pytest.fixture(autouse=True)
+def _argv(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["somewhere/train.py", "--epochs=3"])
+
+
+def _raises(error: BaseException) -> Callable[[list[str]], int]:
+    def main(argv: list[str]) -> int:
+        raise error
+
+    return main
+
+
+def _status(main: Callable[[list[str]], int]) -> int:
+    with pytest.raises(SystemExit) as ended:
+        program.run_main(main)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+@pytest.mark.parametrize("status", [0, 3, 143])
+def test_status_is_what_main_returns(
+    status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+
+    def main(argv: list[str]) -> int:
+        seen.append(argv)
+        return status
+
+    assert _status(main) == status
+    assert seen == [["somewhere/train.py", "--epochs=3"]]
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InputError("`x` must be\n  1 or 2;\n got 3."), 2),
+        (MissingRunError("`x` must be 1 or 2; got 3."), 2),
+        (TrainingError("`x` must be 1 or 2;\tgot 3."), 1),
+    ],
+    ids=["input", "missing", "training"],
+)
+def test_error_is_one_line_without_traceback(
+    error: Exception, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _status(_raises(error)) == status
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "train.py: `x` must be 1 or 2; got 3.\n")
+
+
+def test_ctrl_c_outside_of_training_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _status(_raises(KeyboardInterrupt())) == 130
+    expected = (
+        "train.py: stopped; a run that had begun goes on with its --run_dir.\n"
+    )
+    assert capsys.readouterr() == ("", expected)
+
+
+def test_help_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _status(_raises(HelpRequested("all flags"))) == 0
+    assert capsys.readouterr() == ("all flags\n", "")
+
+
+def test_mistake_of_ours_keeps_its_traceback() -> None:
+    with pytest.raises(KeyError, match="ours"):
+        program.run_main(_raises(KeyError("ours")))
+
+
+def test_start_is_quiet(capfd: pytest.CaptureFixture[str]) -> None:
+    with program.quiet_start():
+        os.write(2, b"libraries chatter\n")
+    os.write(2, b"heard again\n")
+    assert capfd.readouterr().err == "heard again\n"
+
+
+def test_failed_start_shows_what_was_written(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(ImportError, match="broken"), program.quiet_start():
+        os.write(2, b"the reason\n")
+        raise ImportError("broken")
+    assert capfd.readouterr().err == "the reason\n"

@@ -1,0 +1,394 @@
+"""python -m tfvae.train, called in process on the embedded digits."""
+
+import json
+import math
+import os
+import pathlib
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tfvae import callbacks, train
+from tfvae.config import Config
+from tfvae.errors import InputError, TrainingError
+
+NUM_TRAIN = 1439  # of 1,797 digits less two parts of 179
+# 4 steps an epoch, the last of them short.
+TINY = (
+    "--epochs=3", "--batch_size=400", "--hidden_units=8", "--latent_dim=2",
+    "--steps_per_execution=1",
+)  # fmt: skip
+TERMS = {"loss", "elbo", "log_likelihood", "kl"}
+ROW_KEYS = (
+    {"epoch", "C", "learning_rate", "seconds", "images_per_second", "val_mse"}
+    | TERMS
+    | {f"val_{name}" for name in TERMS}
+)
+
+
+def _train(run_dir: pathlib.Path | str, *flags: str) -> int:
+    return train.main(["train.py", f"--run_dir={run_dir}", *flags])
+
+
+def _rows(run_dir: pathlib.Path) -> list[dict[str, float]]:
+    """Returns the rows without what a clock measured."""
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    for row in rows:
+        del row["seconds"], row["images_per_second"]
+    return rows
+
+
+def _weights(run_dir: pathlib.Path, which: str) -> dict[str, bytes]:
+    with np.load(run_dir / "weights" / f"{which}.npz") as arrays:
+        return {name: arrays[name].tobytes() for name in arrays}
+
+
+def _assert_same_run(one: pathlib.Path, other: pathlib.Path) -> None:
+    for which in ("last", "best"):
+        assert _weights(one, which) == _weights(other, which)
+    assert _rows(one) == _rows(other)
+
+
+def _signal_at_step(
+    monkeypatch: pytest.MonkeyPatch, number: int, step: int
+) -> None:
+    """Sends this process a signal once, as that step ends."""
+    original = callbacks.Recorder.on_train_batch_end
+    sent = []
+
+    def on_train_batch_end(self: Any, batch: int, logs: Any = None) -> None:
+        original(self, batch, logs)
+        if int(self.model.train_step_count.numpy()) == step and not sent:
+            sent.append(step)
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(
+        callbacks.Recorder, "on_train_batch_end", on_train_batch_end
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Folder of a run that nothing disturbed."""
+    path = tmp_path_factory.mktemp("runs") / "finished"
+    assert _train(path, *TINY) == 0
+    return path
+
+
+def test_run_folder_holds_the_files_of_the_contract(
+    finished: pathlib.Path,
+) -> None:
+    assert {entry.name for entry in finished.iterdir()} == {
+        "config.json", "data.json", "metrics.jsonl", "result.json", "weights",
+        "checkpoints", "figures", "tensorboard",
+    }  # fmt: skip
+    assert {entry.name for entry in (finished / "weights").iterdir()} == {
+        "best.npz",
+        "last.npz",
+    }
+    assert {entry.name for entry in (finished / "figures").iterdir()} == {
+        "curves.png", "latent_map.png", "manifold.png", "reconstructions.png",
+        "samples.png",
+    }  # fmt: skip
+    assert list((finished / "tensorboard").rglob("events.*"))
+
+
+def test_no_partial_file_is_left(finished: pathlib.Path) -> None:
+    names = [entry.name for entry in finished.rglob("*")]
+    assert not [name for name in names if "partial" in name]
+
+
+def test_config_json_is_resolved_and_complete(finished: pathlib.Path) -> None:
+    content = json.loads((finished / "config.json").read_text())
+    assert "auto" not in content.values()
+    assert set(content) == set(Config.__dataclass_fields__)
+    assert (content["architecture"], content["C"]) == ("mlp", "optimal")
+    assert (content["epochs"], content["latent_dim"]) == (3, 2)
+
+
+def test_metrics_hold_one_row_an_epoch(finished: pathlib.Path) -> None:
+    lines = (finished / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    for row in rows:
+        assert set(row) == ROW_KEYS
+        assert all(math.isfinite(value) for value in row.values())
+        assert row["elbo"] == pytest.approx(
+            row["log_likelihood"] - row["kl"], rel=1e-5
+        )
+        assert row["images_per_second"] == pytest.approx(
+            NUM_TRAIN / row["seconds"], rel=1e-9
+        )
+    # cosine from 1e-3 to 0 over 12 steps; an epoch's last is step 3, 7, 11
+    assert [row["learning_rate"] for row in rows] == pytest.approx(
+        [1e-3 * (1 + math.cos(math.pi * n / 12)) / 2 for n in (3, 7, 11)],
+        rel=1e-5,
+    )
+
+
+def test_result_json_tells_the_run(finished: pathlib.Path) -> None:
+    result = json.loads((finished / "result.json").read_text())
+    assert set(result) == {
+        "test", "C", "latent_dim", "num_parameters", "epochs", "best_epoch",
+        "seed", "dataset", "images_per_second", "train_seconds", "versions",
+    }  # fmt: skip
+    assert set(result["test"]) == TERMS | {"mse"}
+    # 64 x 8 + 8, two heads 8 x 2 + 2, 2 x 8 + 8, 8 x 64 + 64
+    assert result["num_parameters"] == 520 + 36 + 24 + 576
+    assert (result["epochs"], result["seed"]) == (3, 0)
+    lines = (finished / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert result["train_seconds"] == pytest.approx(
+        sum(row["seconds"] for row in rows)
+    )
+    best = max(rows, key=lambda row: row["val_elbo"])
+    assert result["best_epoch"] == best["epoch"]
+    assert result["C"] == pytest.approx(best["C"], rel=1e-6)
+    assert {"tensorflow", "tf_keras", "python"} <= set(result["versions"])
+
+
+def test_last_line_names_folder_and_next_command(
+    finished: pathlib.Path,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_dir = tmp_path / "again"
+    assert _train(run_dir, f"--config={finished}/config.json") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert str(run_dir) in last
+    assert f"next: tensorboard --logdir={run_dir}/tensorboard" in last
+    # --config gives the same settings, and equal settings the same run
+    _assert_same_run(finished, run_dir)
+    content = (run_dir / "config.json").read_text()
+    assert content == (finished / "config.json").read_text()
+
+
+def test_flags_win_over_config(
+    finished: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    config = f"--config={finished}/config.json"
+    assert _train(tmp_path / "run", config, "--epochs=1", "--seed=7") == 0
+    content = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (content["epochs"], content["seed"]) == (1, 7)
+    assert content["hidden_units"] == [8]
+    assert _rows(tmp_path / "run")[0] != _rows(finished)[0]
+
+
+def test_complete_run_is_left_as_it_is(
+    finished: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (finished / "result.json").read_bytes()
+    assert _train(finished) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert len(out) == 1
+    assert f"the run is complete: {finished}" in out[0]
+    assert "next: " in out[0]
+    assert (finished / "result.json").read_bytes() == before
+
+
+def test_run_of_other_settings_is_refused(finished: pathlib.Path) -> None:
+    with pytest.raises(
+        InputError,
+        match=r"holds a run of another configuration \(latent_dim=2 there, 3 "
+        r"asked for\); give another folder, or --overwrite",
+    ):
+        _train(finished, "--latent_dim=3")
+
+
+@pytest.mark.parametrize(
+    ("number", "step", "status"),
+    [
+        pytest.param(signal.SIGINT, 6, 130, id="ctrl_c"),
+        pytest.param(signal.SIGTERM, 7, 143, id="sigterm"),
+        pytest.param(
+            signal.SIGINT, 8, 130, id="epoch_end", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_interrupted_run_goes_on_to_the_same_end(
+    finished: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    step: int,
+    status: int,
+) -> None:
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    _signal_at_step(monkeypatch, number, step)
+    assert _train(tmp_path, *TINY) == status
+    name = signal.Signals(number).name
+    out = capsys.readouterr().out
+    assert f"stopped by {name}; all that was learned is saved." in out
+    go_on = f"  python -m tfvae.train --run_dir={tmp_path}"
+    assert out.splitlines()[-1] == go_on
+    assert len(_rows(tmp_path)) == step // 4
+    assert not (tmp_path / "result.json").exists()
+    assert handlers == [
+        signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)
+    ]
+    assert _train(tmp_path) == 0
+    _assert_same_run(finished, tmp_path)
+
+
+def test_interrupted_epoch_counts_its_time_once(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(np.arange(0.0, 1000.0).tolist())
+    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: next(clock))
+    _signal_at_step(monkeypatch, signal.SIGINT, 2)
+    flags = (*TINY, "--epochs=1")
+    assert _train(tmp_path, *flags) == 130
+    assert _train(tmp_path) == 0
+    row = json.loads((tmp_path / "metrics.jsonl").read_text())
+    assert row["seconds"] == 4.0  # a tick a step, two before and two after
+    assert row["images_per_second"] == NUM_TRAIN / 4.0
+
+
+def test_ctrl_c_while_finishing_tells_how_to_go_on(
+    finished: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from tfvae import figures
+
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(figures, "make_figures", interrupted)
+        assert _train(tmp_path, *TINY) == 130
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"  python -m tfvae.train --run_dir={tmp_path}"
+    assert not (tmp_path / "result.json").exists()
+    assert _train(tmp_path) == 0
+    _assert_same_run(finished, tmp_path)
+    ours, theirs = (
+        json.loads((path / "result.json").read_text())
+        for path in (tmp_path, finished)
+    )
+    assert ours["test"] == theirs["test"]
+
+
+class _Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours catches it."""
+
+
+def _count_writes(
+    monkeypatch: pytest.MonkeyPatch, at: int, *, late: bool
+) -> Callable[[], int]:
+    """Dies at the `at`-th write, within it or (`late`) after its rename."""
+    from tfvae import run_dir as run_dir_lib
+
+    original = run_dir_lib.RunDir.write
+    count = 0
+
+    def write(self: Any, name: str, write_fn: Callable[..., Any]) -> None:
+        nonlocal count
+        count += 1
+        if count == at and not late:
+
+            def write_half(file: Any) -> None:
+                write_fn(file)
+                file.truncate(file.tell() // 2)
+                file.flush()
+                raise _Killed
+
+            original(self, name, write_half)
+        original(self, name, write_fn)
+        if count == at:
+            raise _Killed
+
+    monkeypatch.setattr(run_dir_lib.RunDir, "write", write)
+    return lambda: count
+
+
+# Writes: probe, data, config; each epoch best, last, rows; figures, result.
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [False, True], ids=["half", "whole"])
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17, 18])
+def test_death_at_any_write_loses_nothing(
+    finished: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+    late: bool,
+) -> None:
+    with monkeypatch.context() as patch:
+        count = _count_writes(patch, at, late=late)
+        with pytest.raises(_Killed):
+            _train(tmp_path, *TINY)
+        assert count() == at
+    assert _train(tmp_path, *TINY) == 0
+    _assert_same_run(finished, tmp_path)
+    assert (tmp_path / "result.json").exists()
+    names = [entry.name for entry in tmp_path.rglob("*")]
+    assert not [name for name in names if "partial" in name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+def test_death_around_a_checkpoint_loses_at_most_an_epoch(
+    finished: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    done: bool,
+) -> None:
+    original = callbacks.Recorder.save
+
+    def save(self: Any) -> None:
+        dies = int(self.model.train_step_count.numpy()) == 8
+        if done or not dies:
+            original(self)
+        if dies:
+            raise _Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Recorder, "save", save)
+        with pytest.raises(_Killed):
+            _train(tmp_path, *TINY)
+    assert len(_rows(tmp_path)) == 2
+    assert _train(tmp_path) == 0
+    _assert_same_run(finished, tmp_path)
+
+
+def test_overwrite_starts_anew(
+    finished: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    flags = (*TINY, "--epochs=1", "--seed=5")
+    assert _train(tmp_path, *flags) == 0
+    assert _train(tmp_path, *TINY, "--overwrite") == 0
+    _assert_same_run(finished, tmp_path)
+
+
+def test_early_stopping_ends_the_run_and_stays_ended(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The step size is so large that no epoch betters the first for long.
+    flags = (*TINY, "--epochs=30", "--early_stopping=2", "--learning_rate=0.3")
+    assert _train(tmp_path, *flags) == 0
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["epochs"] == result["best_epoch"] + 2 < 30
+    rows = _rows(tmp_path)
+    values = [row["val_elbo"] for row in rows]
+    assert int(np.argmax(values)) + 1 == result["best_epoch"]
+    (tmp_path / "result.json").unlink()  # as if killed while finishing
+    assert _train(tmp_path) == 0
+    assert _rows(tmp_path) == rows
+
+
+def test_fault_stops_training_and_names_quantity_and_step(
+    tmp_path: pathlib.Path,
+) -> None:
+    flags = (*TINY, "--optimizer=sgd", "--learning_rate=1e30", "--C=1e9")
+    with pytest.raises(
+        TrainingError,
+        match=r"(log_likelihood|kl|loss|gradient) is not finite at step \d+ "
+        r"\(epoch 1\); no epoch was finished; try a lower --learning_rate",
+    ):
+        _train(tmp_path, *flags)
