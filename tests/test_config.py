@@ -150,12 +150,25 @@ def test_whole_number_takes_no_fraction(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", POSITIVE)
-@pytest.mark.parametrize("value", [0, -1.5, math.inf, math.nan])
+@pytest.mark.parametrize("value", [0, -1.5, 1e300, math.inf, math.nan])
 def test_weight_or_rate_must_be_positive_and_finite(
     name: str, value: float
 ) -> None:
-    with pytest.raises(InputError, match=f"`{name}` must be .* above 0; got "):
+    accepted = r"a number (above 0|of at least 1e-09) and at most 1e\+0[69]"
+    with pytest.raises(
+        InputError, match=f"`{name}` must be .*{accepted}; got "
+    ):
         Config(**{name: value})
+
+
+def test_weight_too_small_to_divide_by_is_refused() -> None:
+    with pytest.raises(InputError, match="`C` must be .*; got 1e-300."):
+        Config(C=1e-300)
+
+
+def test_whole_number_must_fit_a_dimension() -> None:
+    with pytest.raises(InputError, match="`batch_size` must be .*; got 2147"):
+        Config(batch_size=2**31)
 
 
 @pytest.mark.parametrize("name", POSITIVE)

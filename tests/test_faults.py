@@ -60,7 +60,7 @@ def test_first_fault_stays() -> None:
 def test_within_a_step_the_quantity_that_broke_first_is_named() -> None:
     faults = Faults()
     nan = tf.fill([3], np.nan)
-    note(faults, 2, SOUND | {"kl": nan, "loss": nan, "gradient": [nan]})
+    note(faults, 2, SOUND | {"kl": nan, "loss": nan, "gradient": [nan] * 2})
     assert faults.found() == ("kl", 2)
 
 

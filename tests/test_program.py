@@ -92,7 +92,11 @@ def test_start_is_quiet(capfd: pytest.CaptureFixture[str]) -> None:
 def test_failed_start_shows_what_was_written(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(ImportError, match="broken"), program.quiet_start():
-        os.write(2, b"the reason\n")
-        raise ImportError("broken")
+    def start() -> None:
+        with program.quiet_start():
+            os.write(2, b"the reason\n")
+            raise ImportError("broken")
+
+    with pytest.raises(ImportError, match="broken"):
+        start()
     assert capfd.readouterr().err == "the reason\n"

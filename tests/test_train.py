@@ -167,6 +167,7 @@ def test_last_line_names_folder_and_next_command(
     assert content == (finished / "config.json").read_text()
 
 
+@pytest.mark.slow
 def test_flags_win_over_config(
     finished: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -235,6 +236,7 @@ def test_interrupted_run_goes_on_to_the_same_end(
     _assert_same_run(finished, tmp_path)
 
 
+@pytest.mark.slow
 def test_interrupted_epoch_counts_its_time_once(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,6 +359,7 @@ def test_death_around_a_checkpoint_loses_at_most_an_epoch(
     _assert_same_run(finished, tmp_path)
 
 
+@pytest.mark.slow
 def test_overwrite_starts_anew(
     finished: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -366,8 +369,9 @@ def test_overwrite_starts_anew(
     _assert_same_run(finished, tmp_path)
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_the_run_and_stays_ended(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: pathlib.Path,
 ) -> None:
     # The step size is so large that no epoch betters the first for long.
     flags = (*TINY, "--epochs=30", "--early_stopping=2", "--learning_rate=0.3")

@@ -86,12 +86,13 @@ class Config:
         "variance: learned (a trainable scale), optimal (c = mean squared "
         "error, in closed form) or a number; auto: optimal for gaussian, "
         "else 1",
-        words=("auto", "learned", "optimal"), number=float, above=0,
+        words=("auto", "learned", "optimal"), number=float, minimum=1e-9,
+        maximum=1e9,
     )  # fmt: skip
     beta: str | float = setting(
         "none",
         "weight of the KL where the likelihood is not gaussian: C = 1 / beta",
-        words=("none",), number=float, above=0,
+        words=("none",), number=float, minimum=1e-9, maximum=1e9,
     )  # fmt: skip
     kl_schedule: str = setting(
         "off",
@@ -109,7 +110,7 @@ class Config:
         "adam", "update rule", words=("adam", "rmsprop", "sgd")
     )
     learning_rate: float = setting(
-        1e-3, "step size at the start", number=float, above=0
+        1e-3, "step size at the start", number=float, above=0, maximum=1e6
     )
     learning_rate_schedule: str = setting(
         "cosine",

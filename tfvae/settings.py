@@ -13,6 +13,7 @@ from typing import Any
 
 from tfvae.errors import InputError
 
+LARGEST_INT = 2**31 - 1  # what a dimension of a tensor can be
 SWITCH_WORDS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -45,11 +46,11 @@ class Rule:
         if self.number is not None:
             noun = "a whole number" if self.number is int else "a number"
             if self.minimum is not None:
-                noun += f" of at least {self.minimum:g}"
-            if self.maximum is not None:
-                noun += f" and at most {self.maximum}"
+                noun += f" of at least {to_text(self.minimum)}"
             if self.above is not None:
-                noun += f" above {self.above:g}"
+                noun += f" above {to_text(self.above)}"
+            if self.maximum is not None:
+                noun += f" and at most {to_text(self.maximum)}"
             parts.append(f"a list, each {noun}" if self.is_list else noun)
         if self.pattern is not None:
             parts.append(self.pattern_text)
@@ -149,6 +150,7 @@ def _is_number(rule: Rule, value: Any) -> bool:
         return False
     if rule.minimum is not None and value < rule.minimum:
         return False
-    if rule.maximum is not None and value > rule.maximum:
+    largest = LARGEST_INT if rule.maximum is None else rule.maximum
+    if value > largest:
         return False
     return rule.above is None or value > rule.above

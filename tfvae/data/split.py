@@ -1,8 +1,9 @@
 """A set of examples, in memory or streamed from disk.
 
 Both kinds give batches in the source's own dtype; `divisor` takes them to the
-range that a model sees. Order depends on the seed alone, never on what was
-read before, so that a resumed run sees what an undisturbed one would.
+range that a model sees. Order depends on the seed alone (of a stream also on
+TensorFlow's global seed, which `build_model` sets), never on what was read
+before, so that a resumed run sees what an undisturbed one would.
 """
 
 import dataclasses
