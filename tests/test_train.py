@@ -389,7 +389,7 @@ def test_early_stopping_ends_the_run_and_stays_ended(
 def test_fault_stops_training_and_names_quantity_and_step(
     tmp_path: pathlib.Path,
 ) -> None:
-    flags = (*TINY, "--optimizer=sgd", "--learning_rate=1e30", "--C=1e9")
+    flags = (*TINY, "--optimizer=sgd", "--learning_rate=1e6", "--C=1e9")
     with pytest.raises(
         TrainingError,
         match=r"(log_likelihood|kl|loss|gradient) is not finite at step \d+ "

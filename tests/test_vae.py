@@ -247,7 +247,7 @@ def test_encoder_must_end_in_a_posterior() -> None:
     encoder = tf_keras.Sequential([tf_keras.layers.Dense(2, input_shape=[5])])
     decoder = tfvae.make_decoder(trunks.dense([]), 2, (5,), Bernoulli())
     with pytest.raises(
-        TypeError, match="`encoder` must end in a posterior.*; got Dense"
+        TypeError, match=r"`encoder` must end in a posterior.*; got Dense"
     ):
         tfvae.VAE(encoder, decoder)
 
