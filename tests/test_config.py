@@ -162,12 +162,12 @@ def test_weight_or_rate_must_be_positive_and_finite(
 
 
 def test_weight_too_small_to_divide_by_is_refused() -> None:
-    with pytest.raises(InputError, match="`C` must be .*; got 1e-300."):
+    with pytest.raises(InputError, match=r"`C` must be .*; got 1e-300."):
         Config(C=1e-300)
 
 
 def test_whole_number_must_fit_a_dimension() -> None:
-    with pytest.raises(InputError, match="`batch_size` must be .*; got 2147"):
+    with pytest.raises(InputError, match=r"`batch_size` must be .*; got 2147"):
         Config(batch_size=2**31)
 
 

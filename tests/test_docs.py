@@ -10,7 +10,9 @@ from tfvae import config, flags
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
-TABLE = re.compile(r"(<!-- settings: .* -->\n).*(<!-- end of settings -->)", re.S)
+TABLE = re.compile(
+    r"(<!-- settings: .* -->\n).*(<!-- end of settings -->)", re.S
+)
 
 
 def blocks(language: str) -> list[str]:
@@ -24,8 +26,14 @@ def with_table(text: str) -> str:
         flags.markdown_table(flags.LAUNCH_FIELDS),
         flags.markdown_table(config.FIELDS),
     ]
-    body = "\n\n".join(["How a run is launched:", tables[0],
-                        "What a run is (saved in its config.json):", tables[1]])
+    body = "\n\n".join(
+        [
+            "How a run is launched:",
+            tables[0],
+            "What a run is (saved in its config.json):",
+            tables[1],
+        ]
+    )
     return TABLE.sub(lambda match: f"{match[1]}\n{body}\n\n{match[2]}", text)
 
 

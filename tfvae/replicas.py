@@ -39,6 +39,32 @@ def batch_share(x: tf.Tensor) -> BatchShare:
     )
 
 
+def fill_empty_share(
+    x: tf.Tensor, weight: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Gives a replica without examples one of weight zero.
+
+    A last batch can be smaller than the number of replicas, and convolutions
+    fail on no examples on a CPU (oneDNN returns the input's shape).
+
+    Args:
+      x: [local_batch, ...].
+      weight: [local_batch], or None for equal weights.
+
+    Returns:
+      x and weight, of at least one example; unchanged on a single replica.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return x, weight
+    size = tf.shape(x)[0]
+    missing = tf.cast(size == 0, tf.int32)
+    if weight is None:
+        weight = tf.ones([size])
+    padding = tf.pad([[0, missing]], [[0, len(x.shape) - 1], [0, 0]])
+    return tf.pad(x, padding), tf.pad(weight, [[0, missing]])
+
+
 def sum_over_replicas(values: Any) -> Any:
     """Returns a tensor, or a list of them, summed over all replicas."""
     context = tf.distribute.get_replica_context()

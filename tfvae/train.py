@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import importlib.util
 import platform
 import time
 from typing import TYPE_CHECKING
@@ -32,7 +33,6 @@ SIGTERM_STATUS = 143
 def main(argv: list[str]) -> int:
     """Reads the command line, trains, and returns the exit status."""
     line = flags.parse(argv, summary=SUMMARY)
-    Config(**line.given)  # a wrong value is told before TensorFlow loads
     with program.quiet_start():
         import absl.logging
         import tensorflow as tf
@@ -217,7 +217,7 @@ def _finish(
     config: Config, model: "VAE", splits: "Splits", recorder: "Recorder"
 ) -> None:
     """Measures the best weights on the test set; writes figures and result."""
-    from tfvae import build, callbacks, figures
+    from tfvae import build, callbacks
     from tfvae.data import pipeline
 
     run_dir, rows = recorder.run_dir, recorder.rows
@@ -229,10 +229,13 @@ def _finish(
         binarize=config.binarize,
     )
     measured = model.evaluate(test, return_dict=True, verbose=0)
-    for name, figure in figures.make_figures(
-        model, splits.test, rows, binarize=config.binarize, seed=config.seed
-    ):
-        run_dir.save_figure(name, figure)
+    if importlib.util.find_spec("tfvae.plots"):  # a slim image leaves it out
+        from tfvae import figures
+
+        for name, figure in figures.make_figures(
+            model, splits.test, rows, binarize=config.binarize, seed=config.seed
+        ):
+            run_dir.save_figure(name, figure)
     result = {
         "test": measured,
         "C": model.likelihood.current_C(),

@@ -1,5 +1,6 @@
 """VAE(tf_keras.Model): what one step of training and of testing does."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -31,10 +32,10 @@ class VAE(tf_keras.Model):
     """Variational autoencoder: q(z|x), p(x|z), p(z), and how they learn.
 
     A Keras model: `compile(optimizer)`, `fit(x)`, `evaluate(x)`, and
-    `predict(x)`, which reconstructs. Labels in a data set are ignored. Under a
-    `tf.distribute` strategy the batch size is global, the loss is the mean
-    over the global batch, and the noise does not depend on the number of
-    replicas.
+    `predict(x)`, which reconstructs. Labels in a data set are ignored (but
+    Keras hands sample weights on only where it is given labels). Under a
+    `tf.distribute` strategy the batch size is global, and neither the loss nor
+    the noise depends on the number of replicas.
 
     Args:
       encoder: from x to q(z|x), as `make_encoder` makes it.
@@ -165,7 +166,7 @@ class VAE(tf_keras.Model):
           eps: [batch, latent_dim], drawn from N(0, I).
           kl_weight: scalar.
         """
-        return self._terms(x, eps, kl_weight, num_examples=None)
+        return self._terms(x, eps, kl_weight)
 
     def compile(
         self, *args: Any, jit_compile: bool | None = None, **kwargs: Any
@@ -185,45 +186,58 @@ class VAE(tf_keras.Model):
 
     def train_step(self, data: Any) -> Logs:
         """One update; see `tf_keras.Model.train_step`."""
-        x, _, sample_weight = tf_keras.utils.unpack_x_y_sample_weight(data)
-        share = replicas.batch_share(x)
-        eps = self._noise(noise.TRAIN, self.train_step_count, share, x)
-        logs = self._update_fn(x, eps, share.num_examples, sample_weight)
+        x, weight, eps, share = self._shared(
+            data, noise.TRAIN, self.train_step_count
+        )
+        logs = self._update_fn(x, eps, share.num_examples, weight)
         self.train_step_count.assign_add(1)
         return logs
 
     def test_step(self, data: Any) -> Logs:
         """Terms and `mse` of one batch; see `tf_keras.Model.test_step`."""
-        x, _, sample_weight = tf_keras.utils.unpack_x_y_sample_weight(data)
-        share = replicas.batch_share(x)
-        eps = self._noise(noise.TEST, self.test_step_count, share, x)
+        x, weight, eps, _ = self._shared(data, noise.TEST, self.test_step_count)
         self.test_step_count.assign_add(1)
-        return self._measure_fn(x, eps, sample_weight)
+        return self._measure_fn(x, eps, weight)
 
     def reset_metrics(self) -> None:
         """Starts a new pass: means from nothing, test noise from its start."""
         super().reset_metrics()
         self.test_step_count.assign(0)
 
+    def _shared(self, data: Any, stream: int, step: tf.Variable) -> tuple:
+        """Returns this replica's (x, weights, noise, share of the batch)."""
+        x, _, weight = tf_keras.utils.unpack_x_y_sample_weight(data)
+        share = replicas.batch_share(x)
+        x, weight = replicas.fill_empty_share(x, weight)
+        size, latent_dim = tf.shape(x)[0], self.latent_dim
+        eps = noise.normal(self.seed, stream, step, share, size, latent_dim)
+        return x, weight, eps, share
+
     def _update(
         self,
         x: tf.Tensor,
         eps: tf.Tensor,
         num_examples: tf.Tensor,
-        sample_weight: tf.Tensor | None,
+        weight: tf.Tensor | None,
     ) -> Logs:
         """One step of the optimizer; `num_examples` is of the global batch."""
         step = tf.identity(self.train_step_count)
         variables = self.trainable_variables
         with tf.GradientTape() as tape:
-            terms = self._terms(x, eps, self.kl_schedule(step), num_examples)
+            calibrate = functools.partial(
+                self.likelihood.calibrate, weight=weight
+            )
+            terms = self._terms(x, eps, self.kl_schedule(step), calibrate)
             loss = tf.nn.compute_average_loss(
                 terms.loss,
-                sample_weight=sample_weight,
+                sample_weight=weight,
                 global_batch_size=num_examples,
             )
-            scaled_loss = self._scaled(loss)
-        gradients = self._unscaled(tape.gradient(scaled_loss, variables))
+            if self._scales_loss():
+                loss = self.optimizer.get_scaled_loss(loss)
+        gradients = tape.gradient(loss, variables)
+        if self._scales_loss():
+            gradients = self.optimizer.get_unscaled_gradients(gradients)
         gradients = replicas.sum_over_replicas(gradients)
         self.faults.note(
             step,
@@ -236,32 +250,32 @@ class VAE(tf_keras.Model):
             zip(gradients, variables, strict=True),
             skip_gradients_aggregation=True,
         )
-        return self._update_means(terms._asdict(), sample_weight)
+        return self._update_means(terms._asdict(), weight)
 
     def _measure(
-        self, x: tf.Tensor, eps: tf.Tensor, sample_weight: tf.Tensor | None
+        self, x: tf.Tensor, eps: tf.Tensor, weight: tf.Tensor | None
     ) -> Logs:
         kl_weight = self.kl_schedule(tf.identity(self.train_step_count))
         terms = self.terms(x, eps, kl_weight=kl_weight)
         squared_error = tf.square(tf.cast(x, tf.float32) - self.reconstruct(x))
         mse = tf.reduce_mean(squared_error, tf.range(1, tf.rank(x)))
-        return self._update_means(terms._asdict() | {"mse": mse}, sample_weight)
+        return self._update_means(terms._asdict() | {"mse": mse}, weight)
 
     def _terms(
         self,
         x: tf.Tensor,
         eps: tf.Tensor,
         kl_weight: tf.Tensor,
-        num_examples: tf.Tensor | None,
+        calibrate: Callable[..., tfd.Distribution] | None = None,
     ) -> Terms:
-        """`num_examples` of the global batch where training, else None."""
-        training = num_examples is not None
+        """`calibrate`, given where training, fits p(x|z) in closed form."""
+        training = calibrate is not None
         x = tf.cast(x, tf.float32)
         qz = self.encoder(x, training=training)  # q(z|x)
         z = posteriors.reparameterize(qz, eps)
         px = self.decoder(z, training=training)  # p(x|z)
-        if training:
-            px = self.likelihood.calibrate(px, x, num_examples)
+        if calibrate is not None:
+            px = calibrate(px, x)
         log_likelihood, kl = px.log_prob(x), self.kl_regularizer(qz, z)
         return Terms(
             loss=elbo_lib.loss(
@@ -275,34 +289,12 @@ class VAE(tf_keras.Model):
             kl=kl,
         )
 
-    def _noise(
-        self,
-        stream: int,
-        step: tf.Tensor,
-        share: replicas.BatchShare,
-        x: tf.Tensor,
-    ) -> tf.Tensor:
-        size = tf.shape(x)[0]
-        return noise.normal(
-            self.seed, stream, step, share, size, self.latent_dim
-        )
-
     def _scales_loss(self) -> bool:
         return isinstance(
             self.optimizer, tf_keras.mixed_precision.LossScaleOptimizer
         )
 
-    def _scaled(self, loss: tf.Tensor) -> tf.Tensor:
-        if self._scales_loss():
-            return self.optimizer.get_scaled_loss(loss)
-        return loss
-
-    def _unscaled(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        if self._scales_loss():
-            return self.optimizer.get_unscaled_gradients(gradients)
-        return gradients
-
-    def _update_means(self, values: Logs, sample_weight: Any) -> Logs:
+    def _update_means(self, values: Logs, weight: Any) -> Logs:
         for name, value in values.items():
-            self._means[name].update_state(value, sample_weight)
+            self._means[name].update_state(value, weight)
         return {name: self._means[name].result() for name in values}

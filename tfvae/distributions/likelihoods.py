@@ -69,19 +69,22 @@ class Likelihood(tfpl.DistributionLambda):
         raise NotImplementedError
 
     def calibrate(
-        self, px: tfd.Distribution, x: tf.Tensor, num_examples: tf.Tensor
+        self,
+        px: tfd.Distribution,
+        x: tf.Tensor,
+        weight: tf.Tensor | None = None,
     ) -> tfd.Distribution:
         """Fits what is known in closed form; called once a training step.
 
         Args:
           px: p(x|z), batch_shape [batch].
-          x: [batch, *event_shape].
-          num_examples: in the global batch, over all replicas.
+          x: [batch, *event_shape], this replica's examples.
+          weight: [batch], of each example; None: equal weights.
 
         Returns:
           px: the p(x|z) that the step trains on.
         """
-        del x, num_examples
+        del x, weight
         return px
 
 
@@ -154,7 +157,10 @@ class Gaussian(Likelihood):
         return float(1 / (2 * self.c))
 
     def calibrate(
-        self, px: tfd.Distribution, x: tf.Tensor, num_examples: tf.Tensor
+        self,
+        px: tfd.Distribution,
+        x: tf.Tensor,
+        weight: tf.Tensor | None = None,
     ) -> tfd.Distribution:
         """See `Likelihood.calibrate`: c = SE / D for "optimal".
 
@@ -163,16 +169,22 @@ class Gaussian(Likelihood):
         """
         if self.C != "optimal":
             return px
-        loc = px.mean()
-        num_dims = tf.cast(tf.size(loc[0]), tf.float32)
-        # SE = ||x - f(z)||^2
-        squared_error = tf.reduce_sum(tf.square(x - loc))
-        squared_error = sum_over_replicas(tf.stop_gradient(squared_error))
-        # c* = SE / D
-        c = squared_error / (num_dims * tf.cast(num_examples, tf.float32))
+        loc = tf.stop_gradient(px.mean())
+        # SE = ||x - f(z)||^2 of each example
+        squared_error = tf.reduce_sum(
+            tf.square(x - loc), tf.range(1, tf.rank(x))
+        )
+        if weight is None:
+            weight = tf.ones_like(squared_error)
+        total_error, total_weight = sum_over_replicas(
+            [tf.reduce_sum(weight * squared_error), tf.reduce_sum(weight)]
+        )
+        # c* = SE / D, SE the weighted mean over the global batch
+        num_dims = math.prod(loc.shape[1:])
+        c = total_error / (num_dims * total_weight)
         c = tf.maximum(c, SMALLEST_C)
         self._remember(tf.math.log(c))
-        return _gaussian(loc, c)
+        return _gaussian(px.mean(), c)
 
     def _remember(self, log_c: tf.Tensor) -> None:
         """Moves the running average; early on it follows faster."""
