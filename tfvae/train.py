@@ -28,6 +28,7 @@ A run folder that is there already is resumed, with its own settings."""
 
 PACKAGES = ("tensorflow", "tf_keras", "tensorflow-probability", "numpy")
 SIGTERM_STATUS = 143
+COLLAPSED_KL = 0.1  # nats over all latents
 
 
 def main(argv: list[str]) -> int:
@@ -252,6 +253,11 @@ def _finish(
     run_dir.write_json("result.json", result)
     shown = "  ".join(f"{key} {value:.4g}" for key, value in measured.items())
     print(f"test, best epoch {recorder.best_epoch()}: {shown}")
+    if measured["kl"] < COLLAPSED_KL:
+        print(
+            "warning: the latents carry nothing, the posterior has collapsed "
+            "onto the prior; try --kl_schedule=linear:2, or a larger --C"
+        )
 
 
 def _versions() -> dict[str, str]:
