@@ -95,12 +95,13 @@ def test_likelihood_and_C_follow_the_data(
 @pytest.mark.parametrize(
     ("settings", "spec", "num_examples", "num_replicas", "jit_compile"),
     [
-        ({"epochs": 200}, SMALL_IMAGE, 1000, 1, "on"),
-        ({"epochs": 199}, SMALL_IMAGE, 1000, 1, "off"),  # too short a run
-        ({"epochs": 200}, LARGE_IMAGE, 1000, 1, "off"),  # convolutions
-        ({"epochs": 200}, SMALL_IMAGE, 1000, 2, "off"),  # XLA: one replica
+        ({"epochs": 400}, SMALL_IMAGE, 1000, 1, "on"),
+        ({"epochs": 399}, SMALL_IMAGE, 1000, 1, "off"),  # too short a run
+        ({"epochs": 400}, LARGE_IMAGE, 1000, 1, "off"),  # convolutions
+        ({"epochs": 400}, SMALL_IMAGE, 1000, 2, "off"),  # XLA: one replica
+        ({"epochs": 400, "precision": "bfloat16"}, SMALL_IMAGE, 1000, 1, "off"),
         ({"jit_compile": "on"}, LARGE_IMAGE, 10, 1, "on"),
-        ({"jit_compile": "off", "epochs": 200}, SMALL_IMAGE, 1000, 1, "off"),
+        ({"jit_compile": "off", "epochs": 400}, SMALL_IMAGE, 1000, 1, "off"),
     ],
 )
 def test_auto_jit_compile_is_on_where_it_pays(

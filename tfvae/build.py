@@ -19,10 +19,10 @@ from tfvae.vae import VAE
 SMALLEST_CONV_IMAGE = 16
 HIDDEN_UNITS = {"mlp": (512, 512), "conv": (256,)}
 STEPS_PER_EXECUTION = 50  # the host's share is below 1% there (BUILD_NOTES)
-# XLA helps dense layers on a CPU and hurts convolutions (BUILD_NOTES), and
-# compiling costs seconds, which a run of few examples never earns back.
-COMPILED_ARCHITECTURES = ("mlp",)
-FEWEST_COMPILED_EXAMPLES = 200_000
+# On a CPU XLA makes dense layers in float32 a fifth faster, but nothing else,
+# and compiling costs seconds, which a short run never earns back (BUILD_NOTES).
+FASTER_COMPILED = (("mlp", "float32"),)
+FEWEST_COMPILED_EXAMPLES = 400_000
 
 OPTIMIZERS = {
     "adam": tf_keras.optimizers.Adam,
@@ -78,7 +78,8 @@ def resolve(
     jit_compile = config.jit_compile
     if jit_compile == "auto":
         worth_it = config.epochs * num_examples >= FEWEST_COMPILED_EXAMPLES
-        compiled = architecture in COMPILED_ARCHITECTURES and worth_it
+        kind = (architecture, config.precision)
+        compiled = kind in FASTER_COMPILED and worth_it
         jit_compile = "on" if compiled and num_replicas == 1 else "off"
     steps_per_execution = config.steps_per_execution
     if steps_per_execution == "auto":
