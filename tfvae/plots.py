@@ -82,7 +82,7 @@ def reconstructions(
 def scatter(groups: dict[str, np.ndarray], title: str) -> Figure:
     """Clouds of points in the plane, {name: [n, 2]}, side by side."""
     figure = Figure(
-        figsize=(4.2 * len(groups), 4.4), layout="constrained", facecolor=PAPER
+        figsize=(4.2 * len(groups), 4.4), layout="compressed", facecolor=PAPER
     )
     figure.suptitle(title, color=INK, fontsize=10)
     all_axes = figure.subplots(
