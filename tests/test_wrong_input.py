@@ -74,7 +74,10 @@ def npz(folder: pathlib.Path, **arrays: np.ndarray) -> str:
             "`latent_dim` must be a whole number of at least 1; got 0.",
         ),
         (["--latent_dim=two"], "`latent_dim` must be a whole number of at "),
-        (["--C=0"], "`C` must be auto, learned, optimal or a number above 0;"),
+        (
+            ["--C=0"],
+            "`C` must be auto, learned, optimal or a number of at least 1e-09 ",
+        ),
         (
             ["--C=2", "--beta=2"],
             "`beta` and `C` are one setting (C = 1 / beta)",

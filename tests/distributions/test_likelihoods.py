@@ -49,7 +49,7 @@ def optimal_after(*batches: np.ndarray) -> Gaussian:
     """Returns an optimal Gaussian calibrated at f(z) = 0 on each batch."""
     layer = Gaussian("optimal")
     for x in batches:
-        layer.calibrate(layer(np.zeros([*x.shape, 1], "f")), x, len(x))
+        layer.calibrate(layer(np.zeros([*x.shape, 1], "f")), x)
     return layer
 
 
@@ -111,7 +111,7 @@ def test_a_given_C_is_what_C_reads(name: str) -> None:
     assert layer.current_C() == pytest.approx(2.5, rel=1e-5)
     assert not layer.trainable_variables
     px = layer(PARAMETERS)
-    assert layer.calibrate(px, X["binary"], 3) is px
+    assert layer.calibrate(px, X["binary"]) is px
 
 
 def test_C_weighs_bernoulli_outside_the_density() -> None:
@@ -144,7 +144,7 @@ def test_learned_and_optimal_c_are_clipped_and_a_number_is_not() -> None:
 def test_optimal_c_is_clipped_where_the_error_is_zero() -> None:
     layer = Gaussian("optimal")
     x = np.zeros([3, 4], np.float32)
-    px = layer.calibrate(layer(x[..., None]), x, 3)
+    px = layer.calibrate(layer(x[..., None]), x)
     np.testing.assert_allclose(
         px.log_prob(x), oracles.normal_log_prob(x, x, np.exp(-12)), rtol=1e-5
     )
@@ -152,15 +152,24 @@ def test_optimal_c_is_clipped_where_the_error_is_zero() -> None:
 
 def test_optimal_c_is_the_mean_squared_error_of_the_batch() -> None:
     layer = Gaussian("optimal")
-    px = layer.calibrate(layer(PARAMETERS), X["real"], 3)
+    px = layer.calibrate(layer(PARAMETERS), X["real"])
     c = np.mean((X["real"] - RAW) ** 2)
     expected = oracles.normal_log_prob(X["real"], RAW, c)
     np.testing.assert_allclose(px.log_prob(X["real"]), expected, rtol=1e-5)
 
 
+def test_optimal_c_weighs_examples_as_the_loss_does() -> None:
+    weight = np.array([0.5, 0.0, 2.0], np.float32)
+    layer = Gaussian("optimal")
+    px = layer.calibrate(layer(PARAMETERS), X["real"], tf.constant(weight))
+    error = ((X["real"] - RAW) ** 2).reshape(3, -1).mean(axis=1)
+    c = np.average(error, weights=weight)
+    np.testing.assert_allclose(px.variance(), np.full(X["real"].shape, c), 1e-5)
+
+
 def test_optimal_c_maximises_the_likelihood_of_the_batch() -> None:
     layer = Gaussian("optimal")
-    px = layer.calibrate(layer(PARAMETERS), X["real"], 3)
+    px = layer.calibrate(layer(PARAMETERS), X["real"])
     c = np.mean((X["real"] - RAW) ** 2)
     best = px.log_prob(X["real"]).numpy().sum()
     for other in (0.9 * c, 1.1 * c):
@@ -176,7 +185,7 @@ def test_optimal_c_counts_the_examples_of_all_replicas() -> None:
 
     def calibrated(part: tf.Tensor) -> tf.Tensor:
         px = layer(tf.zeros([*part.shape, 1]))
-        return layer.calibrate(px, part, 6).variance()
+        return layer.calibrate(px, part).variance()
 
     parts = strategy.experimental_distribute_values_from_function(
         lambda context: tf.constant(
@@ -195,7 +204,7 @@ def test_no_gradient_passes_through_optimal_c() -> None:
     with tf.GradientTape() as tape:
         tape.watch(parameters)
         # Over the whole batch it would cancel, c being the best one.
-        first = layer.calibrate(layer(parameters), x, 3).log_prob(x)[0]
+        first = layer.calibrate(layer(parameters), x).log_prob(x)[0]
     c = np.mean((X["real"] - RAW) ** 2)
     expected = (X["real"] - RAW) / c * np.reshape([1, 0, 0], [3, 1, 1, 1])
     gradient = tape.gradient(first, parameters)[..., 0]
@@ -229,7 +238,7 @@ def test_running_average_forgets_two_hundredths_a_step_at_last() -> None:
     layer = optimal_after(np.ones([3, 4], "f"))
     layer.num_calibrations.assign(10_000.0)
     x = np.full([3, 4], 2.0, np.float32)
-    layer.calibrate(layer(np.zeros([3, 4, 1], "f")), x, 3)
+    layer.calibrate(layer(np.zeros([3, 4, 1], "f")), x)
     assert float(layer.c) == pytest.approx(4**0.02, rel=1e-5)
 
 
