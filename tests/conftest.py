@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from tfvae import strategy
 
@@ -14,6 +15,12 @@ strategy.split_cpu(4)
 tf.config.experimental.enable_op_determinism()
 
 SHARED_DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    """Makes every test draw the same, whatever ran before it."""
+    tf_keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="session")
