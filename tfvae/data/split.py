@@ -1,9 +1,8 @@
 """A set of examples, in memory or streamed from disk.
 
 Both kinds give batches in the source's own dtype; `divisor` takes them to the
-range that a model sees. Order depends on the seed alone (of a stream also on
-TensorFlow's global seed, which `build_model` sets), never on what was read
-before, so that a resumed run sees what an undisturbed one would.
+range that a model sees. Order depends on the seed alone, never on what was
+read before, so that a resumed run sees what an undisturbed one would.
 """
 
 import dataclasses
@@ -90,9 +89,16 @@ class StreamSplit:
 
     def shuffled(self, batch_size: int, seed: Seed) -> tf.data.Dataset:
         """Returns batches of every example once, in an order set by `seed`."""
-        records = self.elements.shuffle(
-            self.shuffle_buffer, seed=tf.reduce_sum(seed)
-        )
+
+        def shuffle(seed: Seed) -> tf.data.Dataset:
+            # The seed of this function's graph: else TensorFlow mixes in its
+            # global one, and fails where that is 0.
+            tf.random.set_seed(1)
+            return self.elements.shuffle(
+                self.shuffle_buffer, seed=tf.reduce_sum(seed)
+            )
+
+        records = tf.data.Dataset.from_tensors(seed).flat_map(shuffle)
         return self._batches(records, batch_size)
 
     def labels(self) -> np.ndarray | None:
