@@ -75,12 +75,6 @@ def resolve(
             f"`likelihood`={likelihood} needs data in [0, 1]; `dataset` "
             f"{config.dataset} is real-valued; use gaussian."
         )
-    jit_compile = config.jit_compile
-    if jit_compile == "auto":
-        worth_it = config.epochs * num_examples >= FEWEST_COMPILED_EXAMPLES
-        kind = (architecture, config.precision)
-        compiled = kind in FASTER_COMPILED and worth_it
-        jit_compile = "on" if compiled and num_replicas == 1 else "off"
     steps_per_execution = config.steps_per_execution
     if steps_per_execution == "auto":
         steps = steps_per_epoch(config, num_examples)
@@ -95,7 +89,9 @@ def resolve(
         likelihood=likelihood,
         C=_resolve_C(config, likelihood),
         beta="none",
-        jit_compile=jit_compile,
+        jit_compile=_resolve_jit_compile(
+            config, architecture, num_examples, num_replicas
+        ),
         steps_per_execution=steps_per_execution,
     )
 
@@ -170,6 +166,17 @@ def _check_replicas(config: Config, num_replicas: int) -> None:
             "`jit_compile`=on works on one replica only, XLA cannot sum over "
             f"{num_replicas}; use off."
         )
+
+
+def _resolve_jit_compile(
+    config: Config, architecture: str, num_examples: int, num_replicas: int
+) -> str:
+    if config.jit_compile != "auto":
+        return config.jit_compile
+    kind = (architecture, config.precision)
+    seen = config.epochs * num_examples
+    worth_it = kind in FASTER_COMPILED and seen >= FEWEST_COMPILED_EXAMPLES
+    return "on" if worth_it and num_replicas == 1 else "off"
 
 
 def _resolve_C(config: Config, likelihood: str) -> str | float:

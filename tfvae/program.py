@@ -53,17 +53,17 @@ def quiet_start() -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     with tempfile.TemporaryFile() as captured:
-        stderr = os.dup(2)
+        stderr, loaded = os.dup(2), False
         os.dup2(captured.fileno(), 2)
         try:
             yield
-        except BaseException:
-            captured.seek(0)
-            os.write(stderr, captured.read())
-            raise
+            loaded = True
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+            if not loaded:
+                captured.seek(0)
+                os.write(2, captured.read())
 
 
 def _one_line(error: Exception) -> str:

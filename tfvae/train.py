@@ -107,20 +107,8 @@ def run(
         print(f"the run is complete: {run_dir}  {_next_command(run_dir)}")
         return program.DONE
     run_dir.write_config(config, splits.spec, **_sizes(splits))
-    steps = build.steps_per_epoch(config, splits.train.num_examples)
-    with strategy.scope():
-        model = build.build_model(
-            config,
-            splits.spec,
-            steps_per_epoch=steps,
-            mean=splits.train.mean(),
-        )
-        recorder = callbacks.Recorder(
-            model,
-            run_dir,
-            num_examples=splits.train.num_examples,
-            steps_per_epoch=steps,
-        )
+    model, recorder = _build(config, splits, run_dir, strategy)
+    steps = recorder.steps_per_epoch
     print(_summary(config, model, splits, strategy, steps), flush=True)
     try:
         training.fit(config, model, splits, recorder)
@@ -167,6 +155,32 @@ def _check_same_run(config: Config, run_dir: "RunDir") -> None:
             f"({'; '.join(differences)}); give another folder, or --overwrite "
             "to start anew."
         )
+
+
+def _build(
+    config: Config,
+    splits: "Splits",
+    run_dir: "RunDir",
+    strategy: "tf.distribute.Strategy",
+) -> tuple["VAE", "Recorder"]:
+    """Returns the model, in the state that the folder holds of it."""
+    from tfvae import build, callbacks
+
+    steps = build.steps_per_epoch(config, splits.train.num_examples)
+    with strategy.scope():
+        model = build.build_model(
+            config,
+            splits.spec,
+            steps_per_epoch=steps,
+            mean=splits.train.mean(),
+        )
+        recorder = callbacks.Recorder(
+            model,
+            run_dir,
+            num_examples=splits.train.num_examples,
+            steps_per_epoch=steps,
+        )
+    return model, recorder
 
 
 def _sizes(splits: "Splits") -> dict[str, int]:
