@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from tests.runs import assert_same_run
+
 pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -122,24 +124,8 @@ def _kill(
     return was_running and process.returncode == -signal.SIGKILL
 
 
-def _rows(run_dir: pathlib.Path) -> list[dict[str, float]]:
-    """Returns the rows without what a clock measured."""
-    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    for row in rows:
-        del row["seconds"], row["images_per_second"]
-    return rows
-
-
-def _weights(run_dir: pathlib.Path, which: str) -> dict[str, bytes]:
-    with np.load(run_dir / "weights" / f"{which}.npz") as arrays:
-        return {name: arrays[name].tobytes() for name in arrays}
-
-
-def _assert_same_run(one: pathlib.Path, other: pathlib.Path) -> None:
-    for which in ("last", "best"):
-        assert _weights(one, which) == _weights(other, which)
-    assert _rows(one) == _rows(other)
+def _assert_same_end(one: pathlib.Path, other: pathlib.Path) -> None:
+    assert_same_run(one, other)
     results = [
         json.loads((path / "result.json").read_text()) for path in (one, other)
     ]
@@ -168,7 +154,7 @@ def test_killed_at_ten_random_moments_ends_with_the_same_weights(
     assert stood_at[-1] >= 7
     out = _train(start, disturbed)
     assert f"epoch {stood_at[-1] - 1}/" not in out  # at most one done again
-    _assert_same_run(undisturbed, disturbed)
+    _assert_same_end(undisturbed, disturbed)
 
 
 def test_killed_while_finishing_ends_with_the_same_result(
@@ -181,7 +167,7 @@ def test_killed_while_finishing_ends_with_the_same_result(
     assert _kill(process, disturbed, epochs=3, delay=0.3)
     assert not (disturbed / "result.json").exists()
     _train(start, disturbed)
-    _assert_same_run(undisturbed, disturbed)
+    _assert_same_end(undisturbed, disturbed)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +188,7 @@ def test_killed_then_interrupted_ends_with_the_same_weights(
     assert (process.returncode, err) == (143, "")
     assert "stopped by SIGTERM; all that was learned is saved." in out
     _train(start, disturbed, *flags)
-    _assert_same_run(undisturbed, disturbed)
+    _assert_same_end(undisturbed, disturbed)
 
 
 def test_ctrl_c_prints_the_command_that_goes_on(
@@ -225,4 +211,4 @@ def test_ctrl_c_prints_the_command_that_goes_on(
     finishing = start(flag)
     out, err = finishing.communicate()
     assert finishing.returncode == 0, err
-    _assert_same_run(undisturbed, run_dir)
+    _assert_same_end(undisturbed, run_dir)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.runs import assert_same_run, rows_of
 from tfvae import callbacks, train
 from tfvae.config import Config
 from tfvae.errors import InputError, TrainingError
@@ -31,26 +32,6 @@ ROW_KEYS = (
 
 def _train(run_dir: pathlib.Path | str, *flags: str) -> int:
     return train.main(["train.py", f"--run_dir={run_dir}", *flags])
-
-
-def _rows(run_dir: pathlib.Path) -> list[dict[str, float]]:
-    """Returns the rows without what a clock measured."""
-    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    for row in rows:
-        del row["seconds"], row["images_per_second"]
-    return rows
-
-
-def _weights(run_dir: pathlib.Path, which: str) -> dict[str, bytes]:
-    with np.load(run_dir / "weights" / f"{which}.npz") as arrays:
-        return {name: arrays[name].tobytes() for name in arrays}
-
-
-def _assert_same_run(one: pathlib.Path, other: pathlib.Path) -> None:
-    for which in ("last", "best"):
-        assert _weights(one, which) == _weights(other, which)
-    assert _rows(one) == _rows(other)
 
 
 def _signal_at_step(
@@ -162,7 +143,7 @@ def test_last_line_names_folder_and_next_command(
     assert str(run_dir) in last
     assert f"next: tensorboard --logdir={run_dir}/tensorboard" in last
     # --config gives the same settings, and equal settings the same run
-    _assert_same_run(finished, run_dir)
+    assert_same_run(finished, run_dir)
     content = (run_dir / "config.json").read_text()
     assert content == (finished / "config.json").read_text()
 
@@ -176,7 +157,7 @@ def test_flags_win_over_config(
     content = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (content["epochs"], content["seed"]) == (1, 7)
     assert content["hidden_units"] == [8]
-    assert _rows(tmp_path / "run")[0] != _rows(finished)[0]
+    assert rows_of(tmp_path / "run")[0] != rows_of(finished)[0]
 
 
 def test_complete_run_is_left_as_it_is(
@@ -227,13 +208,13 @@ def test_interrupted_run_goes_on_to_the_same_end(
     assert f"stopped by {name}; all that was learned is saved." in out
     go_on = f"  python -m tfvae.train --run_dir={tmp_path}"
     assert out.splitlines()[-1] == go_on
-    assert len(_rows(tmp_path)) == step // 4
+    assert len(rows_of(tmp_path)) == step // 4
     assert not (tmp_path / "result.json").exists()
     assert handlers == [
         signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)
     ]
     assert _train(tmp_path) == 0
-    _assert_same_run(finished, tmp_path)
+    assert_same_run(finished, tmp_path)
 
 
 @pytest.mark.slow
@@ -269,7 +250,7 @@ def test_ctrl_c_while_finishing_tells_how_to_go_on(
     assert last == f"  python -m tfvae.train --run_dir={tmp_path}"
     assert not (tmp_path / "result.json").exists()
     assert _train(tmp_path) == 0
-    _assert_same_run(finished, tmp_path)
+    assert_same_run(finished, tmp_path)
     ours, theirs = (
         json.loads((path / "result.json").read_text())
         for path in (tmp_path, finished)
@@ -327,7 +308,7 @@ def test_death_at_any_write_loses_nothing(
             _train(tmp_path, *TINY)
         assert count() == at
     assert _train(tmp_path, *TINY) == 0
-    _assert_same_run(finished, tmp_path)
+    assert_same_run(finished, tmp_path)
     assert (tmp_path / "result.json").exists()
     names = [entry.name for entry in tmp_path.rglob("*")]
     assert not [name for name in names if "partial" in name]
@@ -354,9 +335,9 @@ def test_death_around_a_checkpoint_loses_at_most_an_epoch(
         patch.setattr(callbacks.Recorder, "save", save)
         with pytest.raises(_Killed):
             _train(tmp_path, *TINY)
-    assert len(_rows(tmp_path)) == 2
+    assert len(rows_of(tmp_path)) == 2
     assert _train(tmp_path) == 0
-    _assert_same_run(finished, tmp_path)
+    assert_same_run(finished, tmp_path)
 
 
 @pytest.mark.slow
@@ -366,7 +347,7 @@ def test_overwrite_starts_anew(
     flags = (*TINY, "--epochs=1", "--seed=5")
     assert _train(tmp_path, *flags) == 0
     assert _train(tmp_path, *TINY, "--overwrite") == 0
-    _assert_same_run(finished, tmp_path)
+    assert_same_run(finished, tmp_path)
 
 
 @pytest.mark.slow
@@ -378,12 +359,12 @@ def test_early_stopping_ends_the_run_and_stays_ended(
     assert _train(tmp_path, *flags) == 0
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["epochs"] == result["best_epoch"] + 2 < 30
-    rows = _rows(tmp_path)
+    rows = rows_of(tmp_path)
     values = [row["val_elbo"] for row in rows]
     assert int(np.argmax(values)) + 1 == result["best_epoch"]
     (tmp_path / "result.json").unlink()  # as if killed while finishing
     assert _train(tmp_path) == 0
-    assert _rows(tmp_path) == rows
+    assert rows_of(tmp_path) == rows
 
 
 def test_fault_stops_training_and_names_quantity_and_step(
