@@ -73,6 +73,28 @@ def sum_over_replicas(values: Any) -> Any:
     return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
 
 
+def gather_batch(
+    values: list[tf.Tensor], weight: tf.Tensor | None
+) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Returns tensors of the global batch; gradients flow back to each replica.
+
+    Args:
+      values: each [local_batch, ...].
+      weight: [local_batch], or None; examples of weight 0 are left out.
+
+    Returns:
+      values: each [global_batch, ...], in the order of the global batch.
+      first: index there of this replica's first example.
+    """
+    context = tf.distribute.get_replica_context()
+    if weight is not None:
+        values = [tf.boolean_mask(value, weight > 0) for value in values]
+    share = batch_share(values[0])
+    if context.num_replicas_in_sync > 1:
+        values = list(context.all_gather(values, axis=0))
+    return values, share.first
+
+
 def counter(name: str, initial_value: int = 0) -> tf.Variable:
     """Returns an int64 scalar to which all replicas assign the same value."""
     return tf.Variable(

@@ -1,8 +1,11 @@
-"""Weight of the KL as a function of the step."""
+"""Weights and targets as functions of the step."""
 
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
+
+Schedule = Callable[[tf.Tensor], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +53,19 @@ class Cyclical:
         """Returns the weight at `step`: scalar in [0, 1]."""
         within = tf.cast(step % self.cycle_steps, tf.float32)
         return tf.minimum(1.0, 2 * within / self.cycle_steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ramp:
+    """From 0 at the first step to `top` at `num_steps`, then `top`."""
+
+    top: float
+    num_steps: int
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the value at `step`: scalar in [0, top]."""
+        share = tf.cast(step, tf.float32) / self.num_steps
+        return self.top * tf.minimum(1.0, share)
 
 
 SCHEDULES = {"linear": Linear, "cyclical": Cyclical}
