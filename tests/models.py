@@ -5,7 +5,7 @@ import tf_keras
 
 import tfvae
 from tfvae import trunks
-from tfvae.distributions import posteriors
+from tfvae.distributions import posteriors, priors
 from tfvae.distributions.likelihoods import Likelihood
 
 LATENT_DIM = 2
@@ -19,9 +19,7 @@ def linear_encoder(num_dims: int, *, exact: bool = True) -> tf_keras.Model:
         for name in ("loc", "log_scale")
     ]
     posterior = posteriors.MultivariateNormalDiag(
-        posteriors.KLRegularizer(
-            posteriors.standard_normal(LATENT_DIM), exact=exact
-        )
+        posteriors.KLRegularizer(priors.StandardNormal(LATENT_DIM), exact=exact)
     )
     return tf_keras.Model(x, posterior(heads))
 

@@ -18,8 +18,11 @@ PACKAGES = ("tfvae", "tuning", "export")
 LEVELS = (
     {"errors", "settings", "config", "plots", "strategy", "replicas"},
     {"distributions", "trunks", "objectives", "data", "noise", "faults"},
-    {"networks", "vae", "baselines", "metrics"},
-    {"build", "run_dir", "callbacks", "figures", "training", "report"},
+    {"networks", "learner", "vae", "baselines", "metrics"},
+    {
+        "resolve", "build", "run_dir", "callbacks", "figures", "training",
+        "summary", "evaluation", "report",
+    },
     {"flags", "program", "train", "evaluate", "generate"},
     {"tuning", "export"},
 )
@@ -33,8 +36,8 @@ HOMES = {
     "tensorflow_serving": {"export"},
 }
 TAKE_A_CONFIG = {
-    "build", "run_dir", "data.load", "flags", "training", "train", "evaluate",
-    "generate", "report",
+    "resolve", "build", "run_dir", "data.load", "flags", "training", "summary",
+    "train", "evaluation", "evaluate", "generate", "report",
 }  # fmt: skip
 MOST_FILE_LINES, MOST_FUNCTION_LINES = 300, 60
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from tests.conftest import replicas
-from tfvae import build
+from tfvae import build, resolve
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.errors import InputError
@@ -30,14 +30,14 @@ def _resolve(
     num_examples: int = 1000,
     num_replicas: int = 1,
 ) -> Config:
-    return build.resolve(
+    return resolve.resolve(
         config, spec, num_examples=num_examples, num_replicas=num_replicas
     )
 
 
 def _model(spec: DataSpec = SMALL_IMAGE, **settings: Any) -> VAE:
     config = _resolve(dataclasses.replace(TINY, **settings), spec)
-    return build.build_model(config, spec, steps_per_epoch=7)
+    return build.build_model(config, spec, num_examples=7 * 128)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_steps_per_execution(
     ("num_examples", "steps"), [(1, 1), (128, 1), (129, 2), (256, 2), (1000, 8)]
 )
 def test_short_last_batch_is_a_step(num_examples: int, steps: int) -> None:
-    assert build.steps_per_epoch(Config(), num_examples) == steps
+    assert resolve.steps_per_epoch(Config(), num_examples) == steps
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_kl_schedule_counts_epochs(
     schedule: str, step: int, weight: float
 ) -> None:
     model = _model(kl_schedule=schedule)  # 7 steps an epoch
-    value = model.kl_schedule(tf.constant(step, tf.int64))
+    value = model.objective.penalty.schedule(tf.constant(step, tf.int64))
     assert float(value) == pytest.approx(weight, rel=1e-6)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfvae import build, callbacks
+from tfvae import build, callbacks, resolve
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.errors import TrainingError
@@ -26,7 +26,7 @@ def _model() -> VAE:
         hidden_units=(5,), latent_dim=2, epochs=4,
         learning_rate_schedule="constant", learning_rate=0.01,
     )  # fmt: skip
-    config = build.resolve(config, SPEC, num_examples=11, num_replicas=1)
+    config = resolve.resolve(config, SPEC, num_examples=11, num_replicas=1)
     return build.build_model(config, SPEC)
 
 

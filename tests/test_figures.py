@@ -7,7 +7,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tests.conftest import replicas
-from tfvae import build, figures, plots
+from tfvae import build, figures, plots, resolve
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.data.split import ArraySplit
@@ -23,7 +23,7 @@ def _model(event_shape: tuple[int, ...], latent_dim: int) -> VAE:
     support = "real" if len(event_shape) == 1 else "unit"
     spec = DataSpec(event_shape, None, support)
     config = Config(hidden_units=(4,), filters=(2,), latent_dim=latent_dim)
-    config = build.resolve(config, spec, num_examples=9, num_replicas=1)
+    config = resolve.resolve(config, spec, num_examples=9, num_replicas=1)
     with replicas(1).scope():
         return build.build_model(config, spec)
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import replicas
-from tfvae import build
+from tfvae import build, resolve
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 
@@ -56,14 +56,14 @@ def train(
         **SETTINGS[settings],
     )
     spec = DataSpec(EVENT_SHAPE, None, "unit")
-    config = build.resolve(
+    config = resolve.resolve(
         config, spec, num_examples=NUM_EXAMPLES, num_replicas=num_replicas
     )
     rng = np.random.default_rng(0)
     x = rng.uniform(size=[NUM_EXAMPLES, *EVENT_SHAPE]).astype(np.float32)
     batches = tf.data.Dataset.from_tensor_slices(x).batch(BATCH_SIZE)
     with replicas(num_replicas).scope():
-        model = build.build_model(config, spec, steps_per_epoch=3)
+        model = build.build_model(config, spec, num_examples=NUM_EXAMPLES)
     history = model.fit(
         batches, epochs=EPOCHS, validation_data=batches.take(2), verbose=0
     )
@@ -104,7 +104,7 @@ def test_training_gets_somewhere() -> None:
 
 
 def test_an_empty_share_does_no_harm() -> None:
-    config = build.resolve(
+    config = resolve.resolve(
         Config(hidden_units=(7,), filters=(3,), architecture="mlp"),
         spec := DataSpec(EVENT_SHAPE, None, "unit"),
         num_examples=1,

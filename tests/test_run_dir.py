@@ -11,7 +11,7 @@ import tf_keras
 from matplotlib.figure import Figure
 
 from tests.conftest import replicas
-from tfvae import build
+from tfvae import build, resolve
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.errors import InputError, MissingRunError
@@ -24,7 +24,7 @@ SIZES = {"train": 21, "validation": 5, "test": 7}
 
 def _config(**settings: Any) -> Config:
     config = Config(hidden_units=(6,), latent_dim=2, **settings)
-    return build.resolve(config, SPEC, num_examples=21, num_replicas=1)
+    return resolve.resolve(config, SPEC, num_examples=21, num_replicas=1)
 
 
 def _trained(config: Config, seed: int = 3) -> VAE:

@@ -13,15 +13,18 @@ from tests import models, oracles
 from tests.conftest import replicas
 from tfvae import trunks
 from tfvae.distributions.likelihoods import Bernoulli, Gaussian, Likelihood
-from tfvae.objectives import schedules
+from tfvae.objectives import elbo, penalty, schedules
 
 NUM_DIMS = 5
-ONE = tf.constant(1.0)
 
 
 def draw_x(num_examples: int) -> np.ndarray:
     rng = np.random.default_rng(num_examples)
     return rng.uniform(size=[num_examples, NUM_DIMS]).astype(np.float32)
+
+
+def weighted(schedule: schedules.Schedule) -> elbo.Elbo:
+    return elbo.Elbo(penalty.KLPenalty(schedule))
 
 
 @functools.cache
@@ -112,7 +115,7 @@ def test_gaussian_loss_is_C_se_plus_kl_up_to_its_constant(C: float) -> None:
     model = models.linear_vae(NUM_DIMS, Gaussian(C))
     x = draw_x(3)
     eps = np.random.default_rng(1).normal(size=[3, 2]).astype(np.float32)
-    terms = model.terms(x, eps, kl_weight=ONE)
+    terms = model.terms(x, eps[np.newaxis])
     loc, scale = models.encode(model, x)
     W, b = models.decoder_weights(model)
     f = (loc + scale * eps) @ W + b
@@ -127,9 +130,11 @@ def test_gaussian_loss_is_C_se_plus_kl_up_to_its_constant(C: float) -> None:
 
 
 def test_bernoulli_loss_weighs_the_distortion_by_C_and_elbo_does_not() -> None:
-    model = models.linear_vae(NUM_DIMS, Bernoulli(2.5))
+    model = models.linear_vae(
+        NUM_DIMS, Bernoulli(2.5), objective=weighted(schedules.Constant(0.1))
+    )
     x, logits = draw_x(3), models.make_deaf(model)
-    terms = model.terms(x, tf.zeros([3, 2]), kl_weight=tf.constant(0.1))
+    terms = model.terms(x, tf.zeros([1, 3, 2]))
     log_likelihood = oracles.bernoulli_log_prob(x, np.tile(logits, [3, 1]))
     kl = closed_form_kl(model, x)
     np.testing.assert_allclose(
@@ -145,7 +150,7 @@ def test_one_draw_kl_is_taken_at_the_z_that_is_decoded() -> None:
     loc, scale = models.encode(model, x)
     z = loc + scale * eps
     log_ratio = stats.norm(loc, scale).logpdf(z) - stats.norm.logpdf(z)
-    terms = model.terms(x, eps, kl_weight=ONE)
+    terms = model.terms(x, eps[np.newaxis])
     np.testing.assert_allclose(terms.kl, log_ratio.sum(axis=1), rtol=1e-5)
 
 
@@ -172,7 +177,7 @@ def test_evaluation_changes_no_weight() -> None:
 
 
 def test_kl_weight_follows_the_step() -> None:
-    model = compiled(Bernoulli, kl_schedule=schedules.Linear(2))
+    model = compiled(Bernoulli, objective=weighted(schedules.Linear(2)))
     logits = models.make_deaf(model)
     x = draw_x(3)
     history = model.fit(x, batch_size=3, epochs=4, verbose=0).history

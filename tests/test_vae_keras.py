@@ -92,7 +92,7 @@ def test_low_precision_trains_and_measures_in_float32(policy: str) -> None:
             optimizer, initial_scale=2.0**10
         )
     model = mlp(policy, optimizer)
-    terms = model.terms(X, tf.zeros([12, 2]), kl_weight=tf.constant(1.0))
+    terms = model.terms(X, tf.zeros([1, 12, 2]))
     assert {term.dtype for term in terms} == {tf.float32}
     history = model.fit(X, batch_size=5, epochs=15, verbose=0).history
     assert history["elbo"][-1] > history["elbo"][0] + 0.5

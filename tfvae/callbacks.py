@@ -12,8 +12,8 @@ import tqdm
 
 from tfvae import build
 from tfvae.errors import TrainingError
+from tfvae.learner import Learner
 from tfvae.run_dir import Row, RunDir
-from tfvae.vae import VAE
 
 Logs = dict[str, Any]
 
@@ -46,7 +46,7 @@ class Recorder(tf_keras.callbacks.Callback):
 
     def __init__(
         self,
-        model: VAE,
+        model: Learner,
         run_dir: RunDir,
         *,
         num_examples: int,
@@ -54,6 +54,7 @@ class Recorder(tf_keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.run_dir = run_dir
+        self.monitor = f"val_{model.monitor}"
         self.num_examples = num_examples
         self.steps_per_epoch = steps_per_epoch
         self.epoch_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
@@ -76,10 +77,10 @@ class Recorder(tf_keras.callbacks.Callback):
         self._started = 0.0
 
     def best_epoch(self) -> int:
-        """Returns the epoch (from 1) of the highest val_elbo; 0: none yet."""
+        """Returns the epoch (from 1) of the best validation; 0: none yet."""
         if not self.rows:
             return 0
-        return int(max(self.rows, key=lambda row: row["val_elbo"])["epoch"])
+        return int(max(self.rows, key=lambda row: row[self.monitor])["epoch"])
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Takes up the means of an epoch that was interrupted."""
@@ -131,7 +132,7 @@ class Recorder(tf_keras.callbacks.Callback):
 
 
 class StopEarly(tf_keras.callbacks.Callback):
-    """Stops after `patience` epochs without a better val_elbo; 0: never."""
+    """Stops after `patience` epochs without a better one; 0: never."""
 
     def __init__(self, recorder: Recorder, patience: int) -> None:
         super().__init__()
@@ -244,7 +245,8 @@ class Progress(tf_keras.callbacks.Callback):
         step = int(self.model.train_step_count.numpy())
         epoch = (step - 1) // self.recorder.steps_per_epoch + 1
         self.bar.set_description(f"epoch {epoch}/{self.num_epochs}", False)
-        self.bar.set_postfix({k: f"{logs[k]:.2f}" for k in self.SHOWN}, False)
+        shown = {k: f"{logs[k]:.2f}" for k in self.SHOWN if k in logs}
+        self.bar.set_postfix(shown, False)
         self.bar.update(self._images_seen(step) - self.bar.n)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -254,7 +256,9 @@ class Progress(tf_keras.callbacks.Callback):
         assert logs is not None
         left = (self.num_epochs - epoch - 1) * logs["seconds"]
         shown = "  ".join(
-            f"{key} {logs[key]:.2f}" for key in (*self.SHOWN, "val_elbo")
+            f"{key} {logs[key]:.2f}"
+            for key in (*self.SHOWN, self.recorder.monitor)
+            if key in logs
         )
         print(
             f"epoch {epoch + 1}/{self.num_epochs}  {shown}  "

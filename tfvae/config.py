@@ -25,9 +25,10 @@ class Config:
 
     dataset: str = setting(
         "digits",
-        "digits, ring, pinwheel, linear_gaussian, any TFDS image set by its "
-        "TFDS name (mnist, cifar10, ...), npz:PATH (x, or x_train and x_test; "
-        "y is optional) or images:DIR (PNG and JPEG; sub-folders are labels)",
+        "digits, ring, pinwheel, linear_gaussian, density1d, sprites, any TFDS "
+        "image set by its TFDS name (mnist, cifar10, ...), npz:PATH (x, or "
+        "x_train and x_test; y is optional) or images:DIR (PNG and JPEG; "
+        "sub-folders are labels)",
     )
     data_dir: str = setting(
         "", "where TFDS keeps prepared data; empty: its own", identity=False
@@ -45,11 +46,22 @@ class Config:
         "or dynamic (drawn anew each epoch)",
         words=("none", "static", "dynamic"),
     )
+    dequantize: bool = setting(
+        False,
+        "add uniform noise to whole levels, x = (k + u) / levels, so that a "
+        "density on 8-bit data is bounded",
+        is_switch=True,
+    )
     max_resident_mb: int = setting(
         2048,
         "data up to this size are held in memory, larger ones stream from disk",
         number=int, minimum=0,
     )  # fmt: skip
+    model: str = setting(
+        "vae",
+        "ae: the deterministic autoencoder, a baseline",
+        words=("vae", "ae"),
+    )
     architecture: str = setting(
         "auto",
         "auto: conv for images of 16 pixels and more, else mlp",
@@ -77,17 +89,24 @@ class Config:
     )
     likelihood: str = setting(
         "auto",
-        "p(x|z); auto: bernoulli for binary data, else gaussian",
-        words=("auto", "gaussian", "bernoulli"),
-    )
+        "p(x|z); auto: bernoulli for binary data, else gaussian; "
+        "discretized_*, categorical and quantized_gaussian give each level of "
+        "8-bit data a probability",
+        words=(
+            "auto", "gaussian", "bernoulli", "continuous_bernoulli", "beta",
+            "laplace", "student_t", "discretized_logistic",
+            "discretized_logistic_mixture", "categorical", "quantized_gaussian",
+        ),
+    )  # fmt: skip
     C: str | float = setting(
         "auto",
         "weight of the reconstruction; gaussian: C = 1 / (2 c), c the noise "
         "variance: learned (a trainable scale), optimal (c = mean squared "
-        "error, in closed form) or a number; auto: optimal for gaussian, "
-        "else 1",
-        words=("auto", "learned", "optimal"), number=float, minimum=1e-9,
-        maximum=1e9,
+        "error, in closed form), per_pixel (the decoder gives a variance for "
+        "each dimension) or a number; auto: optimal for gaussian, learned for "
+        "quantized_gaussian, else 1",
+        words=("auto", "learned", "optimal", "per_pixel"), number=float,
+        minimum=1e-9, maximum=1e9,
     )  # fmt: skip
     beta: str | float = setting(
         "none",
@@ -102,6 +121,68 @@ class Config:
         pattern=r"(linear|cyclical):[1-9]\d{0,5}",
         pattern_text="linear:EPOCHS or cyclical:EPOCHS",
     )
+    free_bits: str | float = setting(
+        "off",
+        "nats below which no latent dimension's KL is counted",
+        words=("off",), number=float, above=0, maximum=1e6,
+    )  # fmt: skip
+    capacity: str = setting(
+        "off",
+        "nats to which the KL is led up, over the first EPOCHS or half of the "
+        "run",
+        words=("off",),
+        pattern=r"\d{1,6}(\.\d+)?(:[1-9]\d{0,5})?",
+        pattern_text="NATS or NATS:EPOCHS",
+    )
+    posterior: str = setting(
+        "diag",
+        "q(z|x): a normal with a diagonal or a full covariance (tril), or an "
+        "inverse autoregressive flow",
+        words=("diag", "tril", "iaf"),
+    )
+    prior: str = setting(
+        "standard_normal",
+        "p(z): fixed, or learned: a mixture of normals, a mixture of the "
+        "posteriors of learned pseudo-inputs (vamp), a flow (realnvp)",
+        words=("standard_normal", "mixture", "vamp", "realnvp"),
+    )
+    num_components: int = setting(
+        50, "of the priors mixture and vamp", number=int, minimum=1
+    )
+    objective: str = setting(
+        "elbo",
+        "what is maximised: a bound on log p(x) (elbo; iwae, miwae, piwae and "
+        "ciwae by importance weights), or the elbo with a penalty on the total "
+        "correlation (beta_tc, factor), the covariance (dip: I, dip_ii) or the "
+        "distance of the latents from the prior (mmd: InfoVAE)",
+        words=(
+            "elbo", "iwae", "miwae", "piwae", "ciwae", "beta_tc", "factor",
+            "dip", "dip_ii", "mmd",
+        ),
+    )  # fmt: skip
+    objective_weight: str | float = setting(
+        "auto",
+        "of the objective's own term; auto: beta_tc 6 and factor 10 (on the "
+        "total correlation), dip and dip_ii 10 (off the diagonal), mmd 1000, "
+        "ciwae 0.05 (of the elbo)",
+        words=("auto",), number=float, minimum=0, maximum=1e6,
+    )  # fmt: skip
+    info_alpha: float = setting(
+        0.0,
+        "mmd: 1 - alpha weighs the KL; 1: none (a Wasserstein autoencoder)",
+        number=float, minimum=0, maximum=1,
+    )  # fmt: skip
+    num_samples: str | int = setting(
+        "auto",
+        "draws of z for each example in training; auto: 1, but 5 for iwae and "
+        "ciwae, 16 for miwae and piwae",
+        words=("auto",), number=int, minimum=1, maximum=10000,
+    )  # fmt: skip
+    num_groups: int = setting(
+        4,
+        "miwae, piwae: groups into which the draws fall",
+        number=int, minimum=1,
+    )  # fmt: skip
     epochs: int = setting(30, "passes over the data", number=int, minimum=1)
     batch_size: int = setting(
         128, "global: shared out over the replicas", number=int, minimum=1
@@ -151,11 +232,11 @@ class Config:
             raise InputError(
                 "`beta` and `C` are one setting (C = 1 / beta); give one."
             )
-        if self.kl_schedule != "off":
-            warm_up = int(self.kl_schedule.partition(":")[2])
+        for name in ("kl_schedule", "capacity"):
+            warm_up = int(getattr(self, name).partition(":")[2] or 0)
             if warm_up > self.epochs:
                 raise InputError(
-                    f"`kl_schedule` must end within the run: {warm_up} epochs "
+                    f"`{name}` must end within the run: {warm_up} epochs "
                     f"of warm-up, but `epochs` is {self.epochs}."
                 )
 

@@ -27,10 +27,12 @@ class Faults(tf.Module):
 
         Args:
           step: scalar integer.
-          **values: tensors, or lists of them, for each of QUANTITIES, in the
-            order in which a fault spreads.
+          **values: tensors, or lists of them, for some or all of QUANTITIES,
+            which stand in the order in which a fault spreads.
         """
-        broken = tf.stack([_num_broken(values[name]) for name in QUANTITIES])
+        broken = tf.stack(
+            [_num_broken(values.get(name, [])) for name in QUANTITIES]
+        )
         broken = sum_over_replicas(broken)
         is_first = (self.first_step == NONE) & tf.reduce_any(broken > 0)
         first = tf.argmax(broken > 0)

@@ -10,16 +10,24 @@ from tfvae import plots
 from tfvae.data import pipeline
 from tfvae.data.split import Split
 from tfvae.run_dir import Row
+from tfvae.learner import Learner
 from tfvae.vae import VAE
 
 NUM_PAIRS, NUM_SAMPLES, COLUMNS = 32, 64, 8
 NUM_POINTS = 2000
 MANIFOLD_SIDE = 20
 BATCH = 256
+CLOUDS_TITLE = "means of p(x|z)"
 
 
 def make_figures(
-    model: VAE, test: Split, rows: list[Row], *, binarize: str, seed: int
+    model: Learner,
+    test: Split,
+    rows: list[Row],
+    *,
+    binarize: str,
+    dequantize: bool = False,
+    seed: int,
 ) -> Iterator[tuple[str, plots.Figure]]:
     """Yields (name, figure) of every picture that makes sense for the data.
 
@@ -28,43 +36,44 @@ def make_figures(
       test: held-out examples; at most 2,000, drawn at random, are shown.
       rows: of metrics.jsonl.
       binarize: as the run was trained.
+      dequantize: as the run was trained.
       seed: of the run; equal seeds show equal examples.
     """
     if rows:
         yield "curves", plots.curves(rows)
-    x, y = _random_examples(test, binarize=binarize, seed=seed)
-    is_image = x.ndim == 4
-    if is_image:
-        shown = x[:NUM_PAIRS]
-        reconstructed = model.reconstruct(shown).numpy()
-        yield (
-            "reconstructions",
-            plots.reconstructions(shown, reconstructed, COLUMNS),
-        )
-        yield (
-            "samples",
-            plots.image_grid(
-                model.sample(NUM_SAMPLES, seed=seed).numpy(),
-                COLUMNS,
-                "prior samples: mean of p(x|z), z ~ p(z)",
-            ),
-        )
+    x, y = _random_examples(
+        test, binarize=binarize, dequantize=dequantize, seed=seed
+    )
+    if x.ndim == 4:
+        yield from _pictures(model, x[:NUM_PAIRS], seed)
     elif x.shape[1] == 2:
-        samples = model.sample(len(x), seed=seed).numpy()
-        clouds = {
-            "data": x,
-            "reconstructions": model.reconstruct(x).numpy(),
-            "prior samples": samples,
-        }
-        yield "samples", plots.scatter(clouds, "means of p(x|z)")
+        yield "samples", plots.scatter(_clouds(model, x, seed), CLOUDS_TITLE)
     if model.latent_dim == 2:
         z = np.concatenate([
-            model.encode(x[start : start + BATCH]).mean().numpy()
+            model.code(x[start : start + BATCH]).numpy()
             for start in range(0, len(x), BATCH)
         ])  # fmt: skip
         yield "latent_map", plots.latent_map(z, y)
-        if is_image:
+        if x.ndim == 4 and isinstance(model, VAE):
             yield "manifold", _manifold(model)
+
+
+def _pictures(
+    model: Learner, x: np.ndarray, seed: int
+) -> Iterator[tuple[str, plots.Figure]]:
+    reconstructed = model.reconstruct(x).numpy()
+    yield "reconstructions", plots.reconstructions(x, reconstructed, COLUMNS)
+    if isinstance(model, VAE):
+        samples = model.sample(NUM_SAMPLES, seed=seed).numpy()
+        title = "prior samples: mean of p(x|z), z ~ p(z)"
+        yield "samples", plots.image_grid(samples, COLUMNS, title)
+
+
+def _clouds(model: Learner, x: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    clouds = {"data": x, "reconstructions": model.reconstruct(x).numpy()}
+    if isinstance(model, VAE):
+        clouds["prior samples"] = model.sample(len(x), seed=seed).numpy()
+    return clouds
 
 
 def _manifold(model: VAE) -> plots.Figure:
@@ -82,7 +91,7 @@ def _manifold(model: VAE) -> plots.Figure:
 
 
 def _random_examples(
-    split: Split, *, binarize: str, seed: int
+    split: Split, *, binarize: str, dequantize: bool, seed: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns (x, y) of at most NUM_POINTS random examples.
 
@@ -90,7 +99,9 @@ def _random_examples(
     """
     order = np.random.default_rng(seed).permutation(split.num_examples)
     chosen = np.sort(order[:NUM_POINTS])
-    batches = pipeline.eval_batches(split, BATCH, seed=seed, binarize=binarize)
+    batches = pipeline.eval_batches(
+        split, BATCH, seed=seed, binarize=binarize, dequantize=dequantize
+    )
     parts, first = [], 0
     for batch in batches.as_numpy_iterator():
         inside = chosen[(chosen >= first) & (chosen < first + len(batch))]

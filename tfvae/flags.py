@@ -4,7 +4,7 @@ import dataclasses
 import shlex
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from absl import flags as absl_flags
 
@@ -46,7 +46,11 @@ class Launch:
             settings.check(field, getattr(self, field.name))
 
 
-LAUNCH_FIELDS = {field.name: field for field in dataclasses.fields(Launch)}
+Settings = TypeVar("Settings")
+Fields = dict[str, dataclasses.Field]
+LAUNCH_FIELDS: Fields = {
+    field.name: field for field in dataclasses.fields(Launch)
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,14 +84,37 @@ def parse(argv: Sequence[str], *, summary: str) -> CommandLine:
     present = _present(argv, fields)
     if "help" in present:
         raise HelpRequested(help_text(summary))
-    values = {
-        name: settings.read_text(fields[name], text)
-        for name, text in present.items()
-    }
+    values = _values(present, fields)
     launch = Launch(**{k: v for k, v in values.items() if k in LAUNCH_FIELDS})
     given = config_lib.read_json(launch.config) if launch.config else {}
     given |= {k: v for k, v in values.items() if k in config_lib.FIELDS}
     return CommandLine(launch, given)
+
+
+def parse_as(
+    kind: type[Settings], argv: Sequence[str], *, summary: str
+) -> Settings:
+    """Reads the command line of a program with settings of its own.
+
+    Args:
+      kind: dataclass whose fields are declared by `setting`.
+      argv: the program's name and its arguments.
+      summary: first lines of `--help`.
+
+    Raises:
+      HelpRequested: the text of `--help`.
+      InputError: an unknown flag, a wrong value, or a stray argument.
+    """
+    fields = fields_of(kind)
+    present = _present(argv, fields)
+    if "help" in present:
+        raise HelpRequested(_help(summary, {"Flags:": fields}))
+    return kind(**_values(present, fields))
+
+
+def fields_of(kind: type) -> Fields:
+    """Returns the fields of a dataclass by name."""
+    return {field.name: field for field in dataclasses.fields(kind)}
 
 
 def to_argv(launch: Launch) -> str:
@@ -100,17 +127,13 @@ def to_argv(launch: Launch) -> str:
 
 
 def help_text(summary: str) -> str:
-    """Returns `--help`: every flag, what it accepts, its default."""
-    lines = [summary, "", "Launch:"]
-    for name, field in LAUNCH_FIELDS.items():
-        lines += _help_lines(name, field)
-    lines += ["", "Settings of the run (saved in its config.json):"]
-    for name, field in config_lib.FIELDS.items():
-        lines += _help_lines(name, field)
-    return "\n".join(lines)
+    """Returns train's `--help`: every flag, what it accepts, its default."""
+    saved = "Settings of the run (saved in its config.json):"
+    groups = {"Launch:": LAUNCH_FIELDS, saved: config_lib.FIELDS}
+    return _help(summary, groups)
 
 
-def markdown_table(fields: dict[str, dataclasses.Field]) -> str:
+def markdown_table(fields: Fields) -> str:
     """Returns README's table of settings: flag, default, accepted, meaning."""
     rows = [
         "| flag | default | accepts | meaning |",
@@ -126,9 +149,23 @@ def markdown_table(fields: dict[str, dataclasses.Field]) -> str:
     return "\n".join(rows)
 
 
-def _present(
-    argv: Sequence[str], fields: dict[str, dataclasses.Field]
-) -> dict[str, str]:
+def _values(present: dict[str, str], fields: Fields) -> dict[str, Any]:
+    return {
+        name: settings.read_text(fields[name], text)
+        for name, text in present.items()
+    }
+
+
+def _help(summary: str, groups: dict[str, Fields]) -> str:
+    lines = [summary]
+    for title, fields in groups.items():
+        lines += ["", title]
+        for name, field in fields.items():
+            lines += _help_lines(name, field)
+    return "\n".join(lines)
+
+
+def _present(argv: Sequence[str], fields: Fields) -> dict[str, str]:
     """Returns {flag: text} for the flags that `argv` holds."""
     values = absl_flags.FlagValues()
     absl_flags.DEFINE_bool("help", None, "this text", flag_values=values)

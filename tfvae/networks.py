@@ -3,11 +3,12 @@
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from tensorflow_probability import distributions as tfd
 from tf_keras import layers as tfkl
 
-from tfvae.distributions import posteriors
+from tfvae.distributions.kl import KLRegularizer
 from tfvae.distributions.likelihoods import Likelihood
+from tfvae.distributions.posteriors import POSTERIORS
+from tfvae.distributions.priors import Prior, StandardNormal
 
 
 def make_encoder(
@@ -15,35 +16,53 @@ def make_encoder(
     event_shape: tuple[int, ...],
     latent_dim: int,
     *,
-    prior: tfd.Distribution | None = None,
+    posterior: str = "diag",
+    prior: Prior | None = None,
 ) -> tf_keras.Model:
-    """Functional model from x to q(z|x) = N(g(x), diag h(x)^2).
+    """Functional model from x to q(z|x).
 
     Args:
       trunk: any layer or model from [batch, *event_shape] to features of any
-        rank; both heads share it.
+        rank; all heads share it.
       event_shape: shape of one x.
       latent_dim: dimensions of z.
-      prior: p(z), to which the KL is taken; default N(0, I).
+      posterior: q(z|x), a key of `POSTERIORS`.
+      prior: p(z), to which the KL is taken; default N(0, I). The encoder does
+        not own its variables.
 
     Returns:
       encoder: from x [batch, *event_shape] to a distribution over z, with
       batch_shape [batch] and event_shape [latent_dim]. `encoder.losses` is
-      empty: the layer's `kl_regularizer` gives the KL, per example.
+      empty: the last layer's `kl_regularizer` gives the KL, per example, in
+      closed form where there is one.
+
+    Raises:
+      ValueError: an unknown posterior, or a prior over another z.
     """
+    if posterior not in POSTERIORS:
+        raise ValueError(
+            f"`posterior` must be one of {', '.join(POSTERIORS)}; got "
+            f"{posterior!r}."
+        )
+    if prior is None:
+        prior = StandardNormal(latent_dim)
+    if prior.latent_dim != latent_dim:
+        raise ValueError(
+            f"`prior` must be over {latent_dim} dimensions, as `latent_dim`; "
+            f"got {prior.latent_dim}."
+        )
     x = tfkl.Input(event_shape, name="x")
     features = tfkl.Flatten(dtype="float32", name="features")(trunk(x))
-    # g(x) and log h(x)
-    loc = tfkl.Dense(latent_dim, dtype="float32", name="loc")(features)
-    log_scale = tfkl.Dense(latent_dim, dtype="float32", name="log_scale")(
-        features
-    )
-    if prior is None:
-        prior = posteriors.standard_normal(latent_dim)
-    posterior = posteriors.MultivariateNormalDiag(
-        posteriors.KLRegularizer(prior)
-    )
-    return tf_keras.Model(x, posterior([loc, log_scale]), name="encoder")
+    kind = POSTERIORS[posterior]
+    heads = [
+        tfkl.Dense(units, dtype="float32", name=name)(features)
+        for name, units in kind.head_units(latent_dim).items()
+    ]
+    exact = kind.is_normal and prior.is_normal
+    layer = kind(KLRegularizer(prior, exact=exact))
+    encoder = tf_keras.Model(x, layer(heads), name="encoder")
+    prior.bind(encoder)
+    return encoder
 
 
 def make_decoder(

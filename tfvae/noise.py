@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfvae.replicas import BatchShare
 
-TRAIN, TEST, SAMPLE = range(3)  # streams of random numbers
+TRAIN, TEST, SAMPLE, EXTRA, EVALUATE = range(5)  # streams of random numbers
 ALGORITHM = "philox"  # the same bits with and without XLA, on every device
 
 
@@ -30,13 +30,19 @@ def normal(
       local_size: scalar, number of this replica's examples.
       num_dims: of each draw.
     """
-    step_seed = tf.random.experimental.stateless_fold_in(
+    # Philox counts along the rows, so row i is the same whatever the length.
+    rows = tf.random.stateless_normal(
+        [share.first + local_size, num_dims],
+        step_seed(seed, stream, step),
+        alg=ALGORITHM,
+    )
+    return rows[share.first :]
+
+
+def step_seed(seed: int, stream: int, step: tf.Tensor) -> tf.Tensor:
+    """Returns the seed of stateless draws at one step: [2], int64."""
+    return tf.random.experimental.stateless_fold_in(
         tf.constant([seed, stream], tf.int64),
         tf.cast(step, tf.int64),
         alg=ALGORITHM,
     )
-    # Philox counts along the rows, so row i is the same whatever the length.
-    rows = tf.random.stateless_normal(
-        [share.first + local_size, num_dims], step_seed, alg=ALGORITHM
-    )
-    return rows[share.first :]

@@ -148,11 +148,46 @@ def curves(rows: Sequence[dict[str, float]]) -> Figure:
                     epochs, values, style, label=label, marker=marker,
                     color=INK if style == "-" else ACCENT,
                 )  # fmt: skip
+        if key not in rows[0]:
+            axes.axis("off")  # an autoencoder has no KL and no bound
+            continue
         axes.set_title(title, fontsize=9, color=INK)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         _tidy(axes)
-    figure.axes[0].legend(frameon=False)
+    for axes in figure.axes:
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False)
+            break
+    return figure
+
+
+def convergence(
+    nll_curves: dict[str, dict[str, float]], *, exact: float | None = None
+) -> Figure:
+    """Estimates of -log p(x) over the number of draws, {name: {k: nats}}.
+
+    Args:
+      nll_curves: of each estimator.
+      exact: -log p(x), where it is known.
+    """
+    figure, axes = _figure(
+        "-log p(x) by k draws, mean over examples: lower is tighter", 6.4, 4.4
+    )
+    for (name, curve), colour in zip(
+        nll_curves.items(), (ACCENT, INK), strict=False
+    ):
+        axes.plot(
+            [int(k) for k in curve], list(curve.values()), "o-", label=name,
+            color=colour, markersize=4,
+        )  # fmt: skip
+    if exact is not None:
+        axes.axhline(exact, color="#c05621", linestyle=":", label="exact")
+    axes.set_xscale("log")
+    axes.set_xlabel("draws k")
+    axes.set_ylabel("nats")
+    axes.legend(frameon=False)
+    _tidy(axes)
     return figure
 
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 
-from tfvae.errors import InputError, TrainingError
+from tfvae.errors import InputError, MissingRunError, TrainingError
 from tfvae.flags import HelpRequested
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -64,6 +64,32 @@ def quiet_start() -> Iterator[None]:
             if not loaded:
                 captured.seek(0)
                 os.write(2, captured.read())
+
+
+def start_tensorflow(num_virtual_devices: int = 0) -> None:
+    """Loads TensorFlow, with its log silent; call it in `quiet_start`.
+
+    Args:
+      num_virtual_devices: logical devices of the CPU; 0: as it is.
+    """
+    import absl.logging
+    import tensorflow as tf
+
+    from tfvae import strategy
+
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    tf.get_logger().setLevel("ERROR")
+    if num_virtual_devices:
+        strategy.split_cpu(num_virtual_devices)
+    tf.config.list_logical_devices()
+
+
+def missing_run_dir() -> MissingRunError:
+    """Returns the error for a program that was given no run folder."""
+    return MissingRunError(
+        "`run_dir` must name the folder of a trained run; give --run_dir=R, "
+        "which `python -m tfvae.train` prints at its end."
+    )
 
 
 def _one_line(error: Exception) -> str:

@@ -84,15 +84,23 @@ def gather_batch(
 
     Returns:
       values: each [global_batch, ...], in the order of the global batch.
-      first: index there of this replica's first example.
+      rows: [local_batch], index there of each of this replica's examples; of
+        one that is left out, the index of another.
     """
     context = tf.distribute.get_replica_context()
+    place = tf.range(tf.shape(values[0])[0])
     if weight is not None:
-        values = [tf.boolean_mask(value, weight > 0) for value in values]
+        kept = weight > 0
+        values = [tf.boolean_mask(value, kept) for value in values]
+        place = tf.maximum(tf.cumsum(tf.cast(kept, tf.int32)) - 1, 0)
     share = batch_share(values[0])
     if context.num_replicas_in_sync > 1:
-        values = list(context.all_gather(values, axis=0))
-    return values, share.first
+        # One by one: the gradient of a joint gather needs equal shapes.
+        values = [
+            tf.ensure_shape(context.all_gather(v, axis=0), [None, *v.shape[1:]])
+            for v in values
+        ]
+    return values, tf.minimum(share.first + place, share.num_examples - 1)
 
 
 def counter(name: str, initial_value: int = 0) -> tf.Variable:

@@ -14,16 +14,19 @@ from typing import IO, Any
 import numpy as np
 import tensorflow as tf
 
-from tfvae import build
+from tfvae import build, resolve
 from tfvae import config as config_lib
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.errors import InputError, MissingRunError
-from tfvae.vae import VAE
+from tfvae.learner import Learner
 
 Row = dict[str, float]
-PARTS = ("weights", "checkpoints", "figures", "tensorboard")
-FILES = ("config.json", "data.json", "metrics.jsonl", "result.json")
+PARTS = ("weights", "checkpoints", "figures", "tensorboard", "baselines")
+FILES = (
+    "config.json", "data.json", "metrics.jsonl", "result.json",
+    "evaluation.json",
+)  # fmt: skip
 CHECKPOINTS_KEPT = 2
 
 
@@ -168,7 +171,7 @@ class RunDir:
         with open(self.file("metrics.jsonl"), encoding="utf-8") as file:
             return [json.loads(line) for line in file][:num_epochs]
 
-    def save_weights(self, model: VAE, which: str) -> None:
+    def save_weights(self, model: Learner, which: str) -> None:
         """Writes weights/<which>.npz, which is "best" or "last"."""
         arrays = {key: v.numpy() for key, v in _named_variables(model).items()}
         self.write(
@@ -176,7 +179,7 @@ class RunDir:
             lambda file: np.savez(file, **arrays),
         )
 
-    def load_weights(self, model: VAE, which: str) -> None:
+    def load_weights(self, model: Learner, which: str) -> None:
         """Loads weights/<which>.npz into a model of the same settings.
 
         Raises:
@@ -193,7 +196,7 @@ class RunDir:
                 variable.assign(arrays[key])
 
     def checkpoint_manager(
-        self, model: VAE, **more: Any
+        self, model: Learner, **more: Any
     ) -> tf.train.CheckpointManager:
         """Returns what saves and restores all that resuming needs.
 
@@ -202,11 +205,11 @@ class RunDir:
           **more: other objects with variables.
         """
         checkpoint = tf.train.Checkpoint(
-            encoder=model.encoder,
-            decoder=model.decoder,
             optimizer=model.optimizer,
             train_step_count=model.train_step_count,
             means=model.metrics,
+            **model.networks,
+            **({"adversary": model.adversary} if model.adversary else {}),
             **more,
         )
         return tf.train.CheckpointManager(
@@ -227,7 +230,7 @@ class Run:
 
     config: Config
     spec: DataSpec
-    model: VAE
+    model: Learner
     run_dir: RunDir
 
 
@@ -246,25 +249,30 @@ def load_run(path: str, *, which: str = "best") -> Run:
         raise MissingRunError(
             f"`run_dir` {path} holds no run (no config.json)."
         )
-    config = Config(**run_dir.read_settings())
     spec, sizes = run_dir.read_data()
+    config = resolve.resolve(  # settings that the run did not know of
+        Config(**run_dir.read_settings()),
+        spec,
+        num_examples=sizes["train"],
+        num_replicas=1,
+    )
     model = build.build_model(
         config,
         spec,
-        steps_per_epoch=build.steps_per_epoch(config, sizes["train"]),
+        num_examples=sizes["train"],
     )
     run_dir.load_weights(model, which)
     return Run(config, spec, model, run_dir)
 
 
-def _named_variables(model: VAE) -> dict[str, tf.Variable]:
-    """Returns the variables of both networks by names that stay the same.
+def _named_variables(model: Learner) -> dict[str, tf.Variable]:
+    """Returns the variables of all networks by names that stay the same.
 
     Keras numbers its layers through a process, so their names are left out.
     """
     return {
-        f"{network.name}/{index:03d}/{_own_name(variable)}": variable
-        for network in (model.encoder, model.decoder)
+        f"{name}/{index:03d}/{_own_name(variable)}": variable
+        for name, network in model.networks.items()
         for index, variable in enumerate(network.variables)
     }
 

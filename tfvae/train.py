@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
     from tfvae.callbacks import Recorder
     from tfvae.data.split import Splits
     from tfvae.run_dir import RunDir
-    from tfvae.vae import VAE
+    from tfvae.learner import Learner
 
 SUMMARY = """Trains a variational autoencoder.
 
@@ -35,17 +35,9 @@ def main(argv: list[str]) -> int:
     """Reads the command line, trains, and returns the exit status."""
     line = flags.parse(argv, summary=SUMMARY)
     with program.quiet_start():
-        import absl.logging
-        import tensorflow as tf
-
+        program.start_tensorflow(line.launch.num_virtual_devices)
         from tfvae import strategy as strategy_lib
         from tfvae.run_dir import RunDir
-
-        absl.logging.set_verbosity(absl.logging.ERROR)
-        tf.get_logger().setLevel("ERROR")
-        if line.launch.num_virtual_devices:
-            strategy_lib.split_cpu(line.launch.num_virtual_devices)
-        tf.config.list_logical_devices()
     config, path = _settings_and_path(line)
     run_dir = RunDir(path)
     run_dir.prepare()
@@ -89,12 +81,12 @@ def run(
     """
     import tensorflow as tf
 
-    from tfvae import build, callbacks, training
+    from tfvae import callbacks, resolve, summary, training
     from tfvae.data.load import load_data
 
     tf.config.experimental.enable_op_determinism()
     splits = load_data(config)
-    config = build.resolve(
+    config = resolve.resolve(
         config,
         splits.spec,
         num_examples=splits.train.num_examples,
@@ -106,10 +98,13 @@ def run(
     if run_dir.is_complete():
         print(f"the run is complete: {run_dir}  {_next_command(run_dir)}")
         return program.DONE
-    run_dir.write_config(config, splits.spec, **_sizes(splits))
+    run_dir.write_config(config, splits.spec, **summary.sizes(splits))
     model, recorder = _build(config, splits, run_dir, strategy)
     steps = recorder.steps_per_epoch
-    print(_summary(config, model, splits, strategy, steps), flush=True)
+    print(
+        summary.of_run(config, model, splits, strategy.num_replicas_in_sync),
+        flush=True,
+    )
     try:
         training.fit(config, model, splits, recorder)
         _finish(config, model, splits, recorder)
@@ -162,74 +157,31 @@ def _build(
     splits: "Splits",
     run_dir: "RunDir",
     strategy: "tf.distribute.Strategy",
-) -> tuple["VAE", "Recorder"]:
+) -> tuple["Learner", "Recorder"]:
     """Returns the model, in the state that the folder holds of it."""
-    from tfvae import build, callbacks
+    from tfvae import build, callbacks, resolve, training
 
-    steps = build.steps_per_epoch(config, splits.train.num_examples)
+    train = splits.train
+    steps = resolve.steps_per_epoch(config, train.num_examples)
     with strategy.scope():
         model = build.build_model(
             config,
             splits.spec,
-            steps_per_epoch=steps,
-            mean=splits.train.mean(),
+            num_examples=train.num_examples,
+            examples=lambda num: training.first_examples(config, train, num),
+            mean=train.mean(),
         )
         recorder = callbacks.Recorder(
             model,
             run_dir,
-            num_examples=splits.train.num_examples,
+            num_examples=train.num_examples,
             steps_per_epoch=steps,
         )
     return model, recorder
 
 
-def _sizes(splits: "Splits") -> dict[str, int]:
-    return {
-        part: getattr(splits, part).num_examples
-        for part in ("train", "validation", "test")
-    }
-
-
-def _summary(
-    config: Config,
-    model: "VAE",
-    splits: "Splits",
-    strategy: "tf.distribute.Strategy",
-    steps: int,
-) -> str:
-    """Returns what a run is about, before it begins."""
-    from tfvae import build
-
-    spec, sizes = splits.spec, _sizes(splits)
-    shape = "x".join(map(str, spec.event_shape))
-    weight = model.likelihood.current_C()
-    held = "fixed" if not isinstance(config.C, str) else f"{config.C}, at first"
-    lines = [
-        f"data: {config.dataset}, {shape}, {spec.support}; "
-        + ", ".join(f"{size:,} {part}" for part, size in sizes.items()),
-        f"model: {config.architecture}, latent_dim {config.latent_dim}, "
-        f"{build.num_parameters(model):,} parameters; {config.precision}, "
-        f"XLA {config.jit_compile}",
-        f"batch: {config.batch_size} over {strategy.num_replicas_in_sync} "
-        f"replica(s), {steps} steps an epoch, {config.epochs} epochs",
-        f"objective: {config.likelihood}, C = {weight:g} ({held}), "
-        + (
-            f"c = {1 / (2 * weight):g}, "
-            if config.likelihood == "gaussian"
-            else ""
-        )
-        + f"effective beta = 1 / C = {1 / weight:g}",
-    ]
-    if config.likelihood == "bernoulli" and spec.support != "binary":
-        lines.append(
-            "warning: the data are not binary, so the Bernoulli figures are "
-            "cross-entropies, not densities; --binarize makes them binary"
-        )
-    return "\n".join(lines)
-
-
 def _finish(
-    config: Config, model: "VAE", splits: "Splits", recorder: "Recorder"
+    config: Config, model: "Learner", splits: "Splits", recorder: "Recorder"
 ) -> None:
     """Measures the best weights on the test set; writes figures and result."""
     from tfvae import build, callbacks
@@ -242,13 +194,19 @@ def _finish(
         config.batch_size,
         seed=config.seed,
         binarize=config.binarize,
+        dequantize=config.dequantize,
     )
     measured = model.evaluate(test, return_dict=True, verbose=0)
     if importlib.util.find_spec("tfvae.plots"):  # a slim image leaves it out
         from tfvae import figures
 
         for name, figure in figures.make_figures(
-            model, splits.test, rows, binarize=config.binarize, seed=config.seed
+            model,
+            splits.test,
+            rows,
+            binarize=config.binarize,
+            dequantize=config.dequantize,
+            seed=config.seed,
         ):
             run_dir.save_figure(name, figure)
     result = {
@@ -267,7 +225,7 @@ def _finish(
     run_dir.write_json("result.json", result)
     shown = "  ".join(f"{key} {value:.4g}" for key, value in measured.items())
     print(f"test, best epoch {recorder.best_epoch()}: {shown}")
-    if measured["kl"] < COLLAPSED_KL:
+    if measured.get("kl", COLLAPSED_KL) < COLLAPSED_KL:
         print(
             "warning: the latents carry nothing, the posterior has collapsed "
             "onto the prior; try --kl_schedule=linear:2, or a larger --C"
@@ -281,7 +239,7 @@ def _versions() -> dict[str, str]:
 
 
 def _next_command(run_dir: "RunDir") -> str:
-    return f"next: tensorboard --logdir={run_dir}/tensorboard"
+    return f"next: python -m tfvae.evaluate --run_dir={run_dir}"
 
 
 if __name__ == "__main__":

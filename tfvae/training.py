@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import tf_keras
 
 from tfvae import callbacks
 from tfvae.callbacks import Recorder
 from tfvae.config import Config
 from tfvae.data import pipeline
-from tfvae.data.split import Splits
-from tfvae.vae import VAE
+from tfvae.data.split import Split, Splits
+from tfvae.learner import Learner
 
 
-def fit(config: Config, model: VAE, splits: Splits, recorder: Recorder) -> None:
+def fit(config: Config, model: Learner, splits: Splits, recorder: Recorder) -> None:
     """Runs the epochs that are left; a broken-off one is completed first.
 
     Args:
@@ -34,6 +35,7 @@ def fit(config: Config, model: VAE, splits: Splits, recorder: Recorder) -> None:
         config.batch_size,
         seed=config.seed,
         binarize=config.binarize,
+        dequantize=config.dequantize,
     )
     progress = callbacks.Progress(recorder, num_epochs=config.epochs)
     tensorboard = tf_keras.callbacks.TensorBoard(
@@ -47,6 +49,7 @@ def fit(config: Config, model: VAE, splits: Splits, recorder: Recorder) -> None:
                 seed=config.seed,
                 num_epochs=config.epochs,
                 binarize=config.binarize,
+                dequantize=config.dequantize,
                 first_step=segment.first_step,
             )
             model.fit(
@@ -67,6 +70,26 @@ def fit(config: Config, model: VAE, splits: Splits, recorder: Recorder) -> None:
             )
             if early.is_due():
                 return
+
+
+def first_examples(config: Config, split: Split, num: int) -> np.ndarray:
+    """Returns `num` examples as a model sees them, in the first epoch's order.
+
+    Args:
+      config: resolved.
+      split: the training data; where it is short, it is gone through again.
+      num: how many.
+    """
+    batches = pipeline.train_batches(
+        split,
+        num,
+        seed=config.seed,
+        num_epochs=num,
+        binarize=config.binarize,
+        dequantize=config.dequantize,
+    )
+    examples = batches.unbatch().take(num).as_numpy_iterator()
+    return np.stack(list(examples))
 
 
 class _Segment(NamedTuple):

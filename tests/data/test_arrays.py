@@ -74,7 +74,10 @@ def test_levels_0_and_255_alone_are_binary() -> None:
     source = source_of([6, 5, 1], 1, "uint8")
     x = {part: (255 * x, y) for part, (x, y) in source.arrays.items()}
     splits = load(Source(x))
-    assert (splits.spec.support, splits.train.divisor) == ("binary", 255)
+    assert (splits.spec.support, splits.train.divisor) == ("binary", 1)
+    for part in PARTS:
+        split = getattr(splits, part)
+        np.testing.assert_array_equal(split.x, source.arrays[part][0])
 
 
 def test_floats_of_0_and_1_in_images_are_binary() -> None:

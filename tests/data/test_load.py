@@ -79,3 +79,13 @@ def test_prepared_shape_follows_the_options(stored, options, shape) -> None:
 def test_images_of_any_size_are_refused_without_one() -> None:
     with pytest.raises(InputError, match="it holds images of different sizes"):
         Preparation("it").image_shape((None, None, 3))
+
+
+def test_dequantize_reaches_the_source(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+    monkeypatch.setitem(load.LOADERS, "digits", lambda _, p: seen.append(p))
+    load.load_data(Config())
+    load.load_data(Config(dequantize=True))
+    assert [preparation.dequantize for preparation in seen] == [False, True]

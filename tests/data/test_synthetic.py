@@ -16,7 +16,13 @@ SIZES = {"train": 10000, "validation": 1000, "test": 1000}
 
 
 @pytest.mark.parametrize(
-    "make", [synthetic.ring, synthetic.pinwheel, synthetic.linear_gaussian]
+    "make",
+    [
+        synthetic.ring,
+        synthetic.pinwheel,
+        synthetic.linear_gaussian,
+        synthetic.density1d,
+    ],
 )
 def test_parts_have_fixed_sizes_share_nothing_and_never_change(
     make: Callable[[], Any],
@@ -122,6 +128,7 @@ def test_linear_gaussian_draws_have_the_models_mean_and_covariance() -> None:
         ("ring", (2,), None),
         ("pinwheel", (2,), 5),
         ("linear_gaussian", (8,), None),
+        ("density1d", (1,), None),
     ],
 )
 def test_synthetic_sets_load_as_real_valued_vectors(
@@ -131,5 +138,61 @@ def test_synthetic_sets_load_as_real_valued_vectors(
     assert splits.spec.event_shape == shape
     assert splits.spec.num_classes == num_classes
     assert splits.spec.support == "real"
+    assert splits.spec.levels is None
     assert splits.train.num_examples == 10000
     assert splits.train.divisor == 1
+
+
+def test_ring_log_prob_is_the_density_of_its_draws() -> None:
+    # Mass of p in cells of radius and angle, by the midpoint rule, against
+    # the Rayleigh mass of the same cells: exp(-a^2 / 2) - exp(-b^2 / 2).
+    edges = np.array([0.0, 0.4, 1.1, 2.0, 3.5])
+    radii = 1 + (np.arange(20000) + 0.5) * 3.5e-4 / 20
+    for first, last in zip(edges[:-1], edges[1:], strict=True):
+        inside = radii[(radii > 1 + first / 10) & (radii < 1 + last / 10)]
+        for angle in (0.3, 2.0, -1.0):
+            x = inside[:, np.newaxis] * [np.cos(angle), np.sin(angle)]
+            density = np.exp(synthetic.ring_log_prob(x))
+            mass = (density * inside).sum() * 2 * np.pi * 3.5e-4 / 20
+            expected = np.exp(-(first**2) / 2) - np.exp(-(last**2) / 2)
+            np.testing.assert_allclose(mass, expected, rtol=1e-3)
+
+
+def test_ring_has_no_mass_within_the_unit_circle() -> None:
+    x = np.array([[0.5, 0.5], [1, 0], [0.6, -0.8]])
+    np.testing.assert_array_equal(synthetic.ring_log_prob(x[:1]), -np.inf)
+    np.testing.assert_array_equal(synthetic.ring_log_prob(1.01 * x) > -3,
+                                  [False, True, True])  # fmt: skip
+
+
+# Entropies in nats. linear_gaussian: log det(2 pi e (W W^T + c I)) / 2; the
+# others by quadrature of -p log p.
+def entropy(name: str) -> float:
+    if name == "linear_gaussian":
+        model = synthetic.linear_gaussian_model()
+        covariance = model.W @ model.W.T + 0.1 * np.eye(8)
+        return np.linalg.slogdet(2 * np.pi * np.e * covariance)[1] / 2
+    if name == "ring":
+        r = (np.arange(200000) + 0.5) * 1e-4 / 2
+        weights = r * np.exp(-(r**2) / 2) * 1e-4 / 2
+        log_p = np.log(10 * r / (2 * np.pi * (1 + r / 10))) - r**2 / 2
+        return -(weights * log_p).sum()
+    x = np.linspace(-6, 8, 100001)
+    p = 0.4 * stats.norm(-1, 0.4).pdf(x) + 0.6 * stats.norm(1, 0.6).pdf(x)
+    return -(p * np.log(p)).sum() * (x[1] - x[0])
+
+
+@pytest.mark.parametrize("name", ["ring", "linear_gaussian", "density1d"])
+def test_mean_of_the_splits_log_prob_is_the_negative_entropy(
+    name: str,
+) -> None:
+    splits = load_data(Config(dataset=name))
+    log_prob = splits.log_prob(splits.train.x)
+    assert log_prob.shape == (10000,)
+    error = log_prob.mean() + entropy(name)
+    assert abs(error) < 5 * log_prob.std() / np.sqrt(10000)
+
+
+@pytest.mark.parametrize("name", ["pinwheel", "digits"])
+def test_unknown_density_is_none(name: str) -> None:
+    assert load_data(Config(dataset=name)).log_prob is None

@@ -96,7 +96,8 @@ def test_unknown_name_is_refused_with_what_is_accepted(
         InputError, match=f"`dataset` '{name}' is no data set of tfvae or TFDS"
     ) as caught:
         tfds.image_set(name, str(tmp_path))
-    assert "digits, ring, pinwheel, linear_gaussian" in str(caught.value)
+    own = "digits, ring, pinwheel, linear_gaussian, density1d, sprites, a TFDS"
+    assert own in str(caught.value)
 
 
 @pytest.mark.usefixtures("no_network")

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfvae.data import images
+from tfvae.data.factors import FactorSpace, Resized
 from tfvae.data.preparation import Preparation
 from tfvae.data.sources import PARTS, Source
 from tfvae.data.spec import DataSpec
@@ -31,19 +32,32 @@ def to_splits(source: Source, preparation: Preparation) -> Splits:
         )
     divisor = source.maximum or range_of(arrays)
     arrays = {p: _transform(x, preparation) for p, x in arrays.items()}
-    support = preparation.support(support_of(arrays, divisor))
+    found = support_of(arrays, divisor)
+    support = preparation.support(found)
+    levels = levels_of(arrays["train"].dtype, divisor, found)
+    if found == "binary" and divisor != 1:
+        arrays = {p: (x == divisor).astype(np.uint8) for p, x in arrays.items()}
+        divisor = 1.0
     if preparation.binarize == "static":
         arrays = {
             part: _draw(x / divisor, [preparation.seed, PARTS.index(part)])
             for part, x in arrays.items()
         }
         divisor = 1.0
+    seen_levels = preparation.levels(levels)
+    if preparation.dequantize and levels is not None:
+        divisor = float(levels)
     labels = {part: source.arrays[part][1] for part in PARTS}
-    spec = DataSpec(
-        arrays["train"].shape[1:], _num_classes(labels, name), support
+    shape = arrays["train"].shape[1:]
+    return Splits(
+        **{
+            part: ArraySplit(x, labels[part], divisor, preparation.dequantize)
+            for part, x in arrays.items()
+        },
+        spec=DataSpec(shape, _num_classes(labels, name), support, seen_levels),
+        factors=_factors(source, preparation),
+        log_prob=source.log_prob,
     )
-    splits = {p: ArraySplit(x, labels[p], divisor) for p, x in arrays.items()}
-    return Splits(**splits, spec=spec)
 
 
 def range_of(arrays: dict[str, np.ndarray]) -> float:
@@ -66,6 +80,15 @@ def support_of(arrays: dict[str, np.ndarray], divisor: float) -> str:
         return "real"
     ends = all(((x == 0) | (x == divisor)).all() for x in arrays.values())
     return "binary" if ends else "unit"
+
+
+def levels_of(
+    dtype: np.dtype, divisor: float, support: str
+) -> int | None:
+    """Returns on how many levels the values lie; None: on none (floats)."""
+    if support == "binary":
+        return 2
+    return int(divisor) + 1 if dtype.kind == "u" else None
 
 
 def _with_channels(x: np.ndarray, name: str) -> np.ndarray:
@@ -124,6 +147,18 @@ def _transform(x: np.ndarray, preparation: Preparation) -> np.ndarray:
             "--grayscale are for images."
         )
     return x
+
+
+def _factors(source: Source, preparation: Preparation) -> FactorSpace | None:
+    """Returns the factor space of the prepared images.
+
+    Once pixels are drawn, no image is a function of its factors.
+    """
+    if source.factors is None or preparation.binarize == "static":
+        return None
+    if preparation.image_size:
+        return Resized(source.factors, preparation.image_size)
+    return source.factors
 
 
 def _draw(probs: np.ndarray, seed: list[int]) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfvae.config import Config
-from tfvae.data import arrays, files, streams, synthetic
+from tfvae.data import arrays, files, sprites, streams, synthetic
 from tfvae.data.preparation import Preparation
 from tfvae.data.sources import PARTS, Source, random_parts
 from tfvae.data.split import Splits
@@ -71,6 +71,8 @@ LOADERS: dict[str, Callable[[str, Preparation], Splits]] = {
     "ring": _synthetic(synthetic.ring),
     "pinwheel": _synthetic(synthetic.pinwheel),
     "linear_gaussian": _synthetic(synthetic.linear_gaussian),
+    "density1d": _synthetic(synthetic.density1d),
+    "sprites": _synthetic(sprites.sprites),
     "npz": _npz,
     "images": _images,
 }
@@ -95,6 +97,7 @@ def load_data(config: Config) -> Splits:
         grayscale=config.grayscale,
         binarize=config.binarize,
         seed=config.seed,
+        dequantize=config.dequantize,
         max_resident_bytes=config.max_resident_mb * 2**20,
     )
     scheme, _, path = config.dataset.partition(":")

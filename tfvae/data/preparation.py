@@ -19,6 +19,10 @@ class Preparation:
       binarize: "none", "static" or "dynamic".
       seed: of static binarisation.
       max_resident_bytes: the most that is held in memory.
+      dequantize: uniform noise is added to whole levels.
+
+    Raises:
+      InputError: `dequantize` together with `binarize`.
     """
 
     name: str
@@ -28,6 +32,14 @@ class Preparation:
     binarize: str = "none"
     seed: int = 0
     max_resident_bytes: int = 2**31
+    dequantize: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dequantize and self.binarize != "none":
+            raise InputError(
+                f"`dequantize` and `binarize` {self.binarize} exclude each "
+                "other; give one."
+            )
 
     def image_shape(self, stored: tuple[int | None, int | None, int]) -> Shape:
         """Returns (height, width, channels) of the images once prepared.
@@ -51,11 +63,13 @@ class Preparation:
         return height, width, 1 if one_channel else channels
 
     def support(self, found: str) -> str:
-        """Returns the support after binarisation, given what was `found`.
+        """Returns the support of what a model sees, given what was `found`.
 
         Raises:
           InputError: binarisation is asked of real-valued data.
         """
+        if self.dequantize and found == "binary":
+            return "unit"
         if self.binarize == "none":
             return found
         if found == "real":
@@ -64,3 +78,21 @@ class Preparation:
                 "real-valued."
             )
         return "binary"
+
+    def levels(self, found: int | None) -> int | None:
+        """Returns the levels after binarisation and dequantisation.
+
+        Args:
+          found: number of levels in the source; None: it is continuous.
+
+        Raises:
+          InputError: dequantisation is asked of data without levels.
+        """
+        if not self.dequantize:
+            return found if self.binarize == "none" else 2
+        if found is None:
+            raise InputError(
+                "`dequantize` needs whole levels, such as 8-bit images; "
+                f"`dataset` {self.name} holds floats."
+            )
+        return None

@@ -5,8 +5,11 @@ tenth, at most 5,000 examples, drawn by a permutation that never changes.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
+
+from tfvae.data.factors import FactorSpace
 
 PARTS = ("train", "validation", "test")
 LARGEST_CUT = 5000
@@ -22,10 +25,15 @@ class Source:
       arrays: {"train", "validation", "test"} to (x [n, ...], y [n] or None).
       maximum: the largest value that the source's range allows; None: the
         dtype says it.
+      factors: what the examples were made from, where it is known.
+      log_prob: from x [n, ...] to the exact log p(x) [n], nats, of the density
+        that the examples were drawn from, where it is known.
     """
 
     arrays: dict[str, Arrays]
     maximum: float | None = None
+    factors: FactorSpace | None = None
+    log_prob: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 def cut_size(num_examples: int) -> int:

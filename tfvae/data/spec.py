@@ -1,4 +1,4 @@
-"""What a model must know of the data: shape, classes, support."""
+"""What a model must know of the data: shape, classes, support, levels."""
 
 import dataclasses
 import math
@@ -12,11 +12,14 @@ class DataSpec:
       event_shape: of one x: (height, width, channels) or (features,).
       num_classes: labels run from 0 to num_classes - 1; None: no labels.
       support: "binary" (0 and 1), "unit" (in [0, 1]) or "real".
+      levels: x is one of k / (levels - 1), k = 0, ..., levels - 1; None: x is
+        continuous, from the start or by dequantisation.
     """
 
     event_shape: tuple[int, ...]
     num_classes: int | None
     support: str
+    levels: int | None = None
 
     @property
     def is_image(self) -> bool:

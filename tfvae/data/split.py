@@ -12,11 +12,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.factors import FactorSpace
 from tfvae.data.spec import DataSpec
 
 Seed: TypeAlias = tf.Tensor  # [2], int64: a seed of stateless operations
 
 NUM_FOR_MEAN = 1000
+MEAN_NOISE = 0.5  # of U[0, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +29,13 @@ class ArraySplit:
       x: [num_examples, *event_shape].
       y: [num_examples] int64 labels, or None.
       divisor: x / divisor is what a model sees.
+      dequantized: what a model sees is (x + u) / divisor, u ~ U[0, 1).
     """
 
     x: np.ndarray
     y: np.ndarray | None
     divisor: float
+    dequantized: bool = False
 
     @property
     def num_examples(self) -> int:
@@ -53,8 +57,9 @@ class ArraySplit:
         return self.y
 
     def mean(self) -> np.ndarray:
-        """Returns the mean of x / divisor over the examples: [*event_shape]."""
-        return self.x.mean(axis=0, dtype=np.float64) / self.divisor
+        """Returns the mean of what a model sees: [*event_shape]."""
+        mean = self.x.mean(axis=0, dtype=np.float64)
+        return (mean + MEAN_NOISE * self.dequantized) / self.divisor
 
     def _batches(self, order: tf.Tensor, batch_size: int) -> tf.data.Dataset:
         with tf.init_scope():  # else the table becomes a constant of the graph
@@ -75,6 +80,7 @@ class StreamSplit:
       num_examples: how many records there are.
       divisor: x / divisor is what a model sees.
       shuffle_buffer: number of records that shuffling holds in memory.
+      dequantized: what a model sees is (x + u) / divisor, u ~ U[0, 1).
     """
 
     elements: tf.data.Dataset
@@ -82,6 +88,7 @@ class StreamSplit:
     num_examples: int
     divisor: float
     shuffle_buffer: int
+    dequantized: bool = False
 
     def ordered(self, batch_size: int) -> tf.data.Dataset:
         """Returns batches [batch, *event_shape] in the source's order."""
@@ -110,9 +117,10 @@ class StreamSplit:
         return None if (y < 0).all() else y
 
     def mean(self) -> np.ndarray:
-        """Returns the mean of x / divisor over the first examples."""
+        """Returns the mean of what a model sees of the first examples."""
         head = next(self.ordered(NUM_FOR_MEAN).as_numpy_iterator())
-        return head.mean(axis=0, dtype=np.float64) / self.divisor
+        mean = head.mean(axis=0, dtype=np.float64)
+        return (mean + MEAN_NOISE * self.dequantized) / self.divisor
 
     def _batches(
         self, records: tf.data.Dataset, batch_size: int
@@ -128,9 +136,32 @@ Split = ArraySplit | StreamSplit
 
 @dataclasses.dataclass(frozen=True)
 class Splits:
-    """A data set, divided, and what a model must know of it."""
+    """A data set, divided, and what is known of it.
+
+    Attributes:
+      train: the examples to learn from.
+      validation: those to choose by.
+      test: those to report on.
+      spec: what a model must know.
+      factors: what the examples were made from, where it is known.
+      log_prob: from x [n, *event_shape], as a model sees it, to the exact
+        log p(x) [n], nats, of the data's own density, where it is known.
+    """
 
     train: Split
     validation: Split
     test: Split
     spec: DataSpec
+    factors: FactorSpace | None = None
+    log_prob: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @property
+    def level_scale(self) -> float:
+        """By how much x was scaled down from levels 1 apart.
+
+        x = k / level_scale, so log p(k) = log p(x) - D log(level_scale) for
+        densities. 255 for 8 bits, 256 for 8 bits dequantised (k with its
+        noise), 1 for binary or real-valued data and floats.
+        """
+        levels = self.spec.levels
+        return self.train.divisor if levels is None else levels - 1.0

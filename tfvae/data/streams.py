@@ -45,9 +45,15 @@ def to_splits(
         return arrays.to_splits(Source(source), preparation)
     divisor = arrays.range_of({"train": head})
     found = arrays.support_of({"train": head}, divisor)
+    support = preparation.support(found)
+    levels = arrays.levels_of(head.dtype, divisor, found)
+    spec = DataSpec(shape, num_classes, support, preparation.levels(levels))
+    if found == "binary" and divisor != 1:
+        decode, divisor = _divided(decode, divisor), 1.0
+    scale = float(levels) if preparation.dequantize and levels else divisor
     splits: dict[str, Split] = {}
     for index, part in enumerate(PARTS):
-        elements, read, scale = records[part], decode, divisor
+        elements, read = records[part], decode
         if preparation.binarize == "static":
             elements = elements.enumerate().map(_numbered)
             read = _drawn(decode, divisor, [preparation.seed, index])
@@ -58,8 +64,8 @@ def to_splits(
             sizes[part],
             scale,
             shuffle_buffer=max(1, SHUFFLE_BYTES // image_bytes),
+            dequantized=preparation.dequantize,
         )
-    spec = DataSpec(shape, num_classes, preparation.support(found))
     return Splits(**splits, spec=spec)
 
 
@@ -70,6 +76,16 @@ def _collect(records: tf.data.Dataset, decode: Decoder, shape: Shape) -> Arrays:
     x = np.concatenate([batch[0] for batch in batches])
     y = np.concatenate([batch[1] for batch in batches])
     return x.reshape(-1, *shape), None if (y < 0).all() else y
+
+
+def _divided(decode: Decoder, divisor: float) -> Decoder:
+    """Returns a decoder to float32 in [0, 1]."""
+
+    def decode_divided(record: Record) -> tuple[tf.Tensor, tf.Tensor]:
+        x, label = decode(record)
+        return tf.cast(x, tf.float32) / divisor, label
+
+    return decode_divided
 
 
 def _numbered(index: tf.Tensor, record: Record) -> Record:

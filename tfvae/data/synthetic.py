@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from scipy import stats
 
+from tfvae.data.mixture import GaussianMixture
 from tfvae.data.sources import PARTS, Source
 
 NUM_EXAMPLES = {"train": 10000, "validation": 1000, "test": 1000}
@@ -22,7 +23,21 @@ def ring() -> Source:
         z = rng.normal(size=[size, 2])
         return z / 10 + z / np.linalg.norm(z, axis=1, keepdims=True)
 
-    return Source({part: (draw(*_rng(part, 1)), None) for part in PARTS})
+    parts = {part: (draw(*_rng(part, 1)), None) for part in PARTS}
+    return Source(parts, log_prob=ring_log_prob)
+
+
+def ring_log_prob(x: np.ndarray) -> np.ndarray:
+    """Returns log p(x) of `ring`: [batch], nats, for x [batch, 2].
+
+    |x| = 1 + r / 10 with r = |z|, whose density is r exp(-r^2 / 2), and the
+    angle is uniform: p(x) = 10 r exp(-r^2 / 2) / (2 pi |x|). Inside the unit
+    circle it is 0, and log p(x) is -inf.
+    """
+    norm = np.linalg.norm(np.asarray(x, np.float64), axis=1)
+    r = np.maximum(10 * (norm - 1), 0)
+    with np.errstate(divide="ignore"):  # log 0
+        return np.log(10 * r / (2 * np.pi * norm)) - r**2 / 2
 
 
 def pinwheel() -> Source:
@@ -86,7 +101,29 @@ def linear_gaussian() -> Source:
         noise = rng.normal(size=[size, len(model.b)])
         return z @ model.W.T + model.b + np.sqrt(model.c) * noise
 
-    return Source({part: (draw(*_rng(part, 3)), None) for part in PARTS})
+    parts = {part: (draw(*_rng(part, 3)), None) for part in PARTS}
+    return Source(parts, log_prob=model.log_prob)
+
+
+def density1d_model() -> GaussianMixture:
+    """Returns the fixed density of `density1d`: two modes, one dimension."""
+    return GaussianMixture(
+        weights=(0.4, 0.6), locs=(-1.0, 1.0), scales=(0.4, 0.6)
+    )
+
+
+def density1d() -> Source:
+    """Draws f(z), z ~ N(0, 1), of `density1d_model`: log p(x) is exact.
+
+    f = F^-1(Phi(z)) is what a decoder must find, see `GaussianMixture`.
+    """
+    model = density1d_model()
+
+    def draw(rng: np.random.Generator, size: int) -> np.ndarray:
+        return model.transform(rng.normal(size=[size, 1]))
+
+    parts = {part: (draw(*_rng(part, 4)), None) for part in PARTS}
+    return Source(parts, log_prob=model.log_prob)
 
 
 def _rng(part: str, stream: int) -> tuple[np.random.Generator, int]:

@@ -83,8 +83,8 @@ def image_set(name: str, data_dir: str) -> ImageSet:
     except UNKNOWN_NAME_ERRORS as error:
         raise InputError(
             f"`dataset` {name!r} is no data set of tfvae or TFDS; give "
-            "digits, ring, pinwheel, linear_gaussian, a TFDS name, npz:PATH "
-            "or images:DIR."
+            "digits, ring, pinwheel, linear_gaussian, density1d, sprites, a "
+            "TFDS name, npz:PATH or images:DIR."
         ) from error
     if not builder.is_prepared():
         _prepare(builder, name)

@@ -1,4 +1,7 @@
-"""q(z|x): distribution layers that close an encoder, and their KL to p(z).
+"""q(z|x): distribution layers that close an encoder, and draws from them.
+
+A posterior is one entry of `POSTERIORS`. Each makes q(z|x) as a transformed
+N(0, I), so that one function, `draw`, serves them all.
 
 TFP's own KL regularizers are attached to a layer as activity regularizers,
 which counts the KL twice, or sums it over the batch, or divides it by each
@@ -6,86 +9,284 @@ replica's batch size. Here the layer owns a regularizer that nobody calls but
 the training step, once, and that returns the KL of each example.
 """
 
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 from tensorflow_probability import layers as tfpl
 
-LOG_SCALE_BOUND = 7.0  # scale stays in [9e-4, 1.1e3]
+from tfvae.distributions.kl import KLRegularizer
+from tfvae.distributions.priors import LOG_SCALE_BOUND, bounded
+
+NUM_MEAN_DRAWS = 64  # half of them the other half's negatives
+CONTEXT_DIM = 64
+STEP_BOUND = 3.0  # of the log-scale of one autoregressive step
+STEP_GAIN = 0.1  # of an untrained network's outputs, which are about 1
 
 
-class KLRegularizer:
-    """KL(q(z|x), p(z)) of each example, in nats.
+class Draw(NamedTuple):
+    """z ~ q(z|x), and what q(z|x) is there.
 
-    Args:
-      prior: p(z), a distribution over one z.
-      exact: take the closed form; else one-draw Monte Carlo,
-        log q(z|x) - log p(z), at the z that is passed in.
+    Attributes:
+      z: [..., batch, latent_dim].
+      log_prob: [..., batch], log q(z|x), nats.
     """
 
-    def __init__(self, prior: tfd.Distribution, *, exact: bool = True) -> None:
-        self.prior = prior
-        self.exact = exact
-
-    def __call__(self, posterior: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
-        """Returns the KL.
-
-        Args:
-          posterior: q(z|x), batch_shape [batch].
-          z: [batch, latent_dim], drawn from `posterior`; used if not exact.
-
-        Returns:
-          kl: [batch], nats, summed over the latent dimensions.
-        """
-        # KL(q(z|x) || p(z))
-        if self.exact:
-            return tfd.kl_divergence(posterior, self.prior)
-        return posterior.log_prob(z) - self.prior.log_prob(z)
+    z: tf.Tensor
+    log_prob: tf.Tensor
 
 
-class MultivariateNormalDiag(tfpl.DistributionLambda):
-    """q(z|x) = N(loc, diag(scale)^2), the last layer of an encoder.
+def draw(posterior: tfd.Distribution, noise: tf.Tensor) -> Draw:
+    """Returns z = T(noise) and its log-density, without inverting T.
 
-    Called on [loc, log_scale], each [batch, latent_dim]; log_scale passes
-    through 7 tanh(. / 7), so scale never over- or underflows. As a tensor the
-    distribution is its mean, never a hidden draw.
+    log q(z|x) = log N(noise; 0, I) - log |det dT / dnoise|
 
     Args:
-      kl_regularizer: gives the KL to the prior; see `KLRegularizer`.
+      posterior: q(z|x) of one of `POSTERIORS`, batch_shape [batch].
+      noise: [batch, latent_dim] or [num_samples, batch, latent_dim], drawn
+        from N(0, I).
+
+    References:
+      Kingma and Welling, 2014. Auto-Encoding Variational Bayes, section 2.4.
+      https://arxiv.org/abs/1312.6114
+    """
+    transform = posterior.bijector
+    z = transform.forward(noise)
+    # log q(z|x) = log N(noise; 0, I) - log |det dT / dnoise|
+    log_det = transform.forward_log_det_jacobian(noise, event_ndims=1)
+    return Draw(z, posterior.distribution.log_prob(noise) - log_det)
+
+
+class Posterior(tfpl.DistributionLambda):
+    """Last layer of an encoder: the outputs of its heads to q(z|x).
+
+    As a tensor the distribution is its mean, never a hidden draw.
+
+    Args:
+      kl_regularizer: gives the KL to the prior.
+
+    Attributes:
+      is_normal: q(z|x) is a multivariate normal of TFP, which has a KL to a
+        normal prior in closed form.
     """
 
-    def __init__(self, kl_regularizer: KLRegularizer, name: str = "posterior"):
+    is_normal = True
+
+    def __init__(
+        self, kl_regularizer: KLRegularizer, *, name: str = "posterior"
+    ) -> None:
         super().__init__(
-            make_distribution_fn=_make_normal_diag,
+            make_distribution_fn=self._make_distribution,
             convert_to_tensor_fn=tfd.Distribution.mean,
             dtype=tf.float32,
             name=name,
         )
         self.kl_regularizer = kl_regularizer
 
+    @classmethod
+    def head_units(cls, latent_dim: int) -> dict[str, int]:
+        """Returns the size of each input, in order, by name.
 
-def standard_normal(latent_dim: int) -> tfd.Distribution:
-    """Returns p(z) = N(0, I) over [latent_dim]."""
-    return tfd.MultivariateNormalDiag(
-        loc=tf.zeros([latent_dim]), scale_diag=tf.ones([latent_dim])
-    )
+        Args:
+          latent_dim: dimensions of z.
+        """
+        raise NotImplementedError
+
+    def _make_distribution(self, inputs: Any) -> tfd.Distribution:
+        raise NotImplementedError
 
 
-def reparameterize(posterior: tfd.Distribution, noise: tf.Tensor) -> tf.Tensor:
-    """Returns z = g(x) + h(x) * noise: [batch, latent_dim].
+class MultivariateNormalDiag(Posterior):
+    """q(z|x) = N(loc, diag(scale)^2).
+
+    Called on [loc, log_scale], each [batch, latent_dim]; log_scale passes
+    through 7 tanh(. / 7), so scale never over- or underflows.
+    """
+
+    @classmethod
+    def head_units(cls, latent_dim: int) -> dict[str, int]:
+        """See `Posterior.head_units`."""
+        return {"loc": latent_dim, "log_scale": latent_dim}
+
+    def _make_distribution(self, inputs: list[tf.Tensor]) -> tfd.Distribution:
+        loc, log_scale = inputs
+        scale = tf.exp(bounded(log_scale, LOG_SCALE_BOUND))
+        # q(z|x)
+        return tfd.MultivariateNormalDiag(loc=loc, scale_diag=scale)
+
+
+class MultivariateNormalTriL(Posterior):
+    """q(z|x) = N(loc, L L^T), L lower triangular.
+
+    Called on [loc, scale_tril]: [batch, latent_dim] and the entries of L,
+    [batch, latent_dim (latent_dim + 1) / 2], in the order of
+    `tfp.math.fill_triangular`. Those on the diagonal are logarithms, and pass
+    through 7 tanh(. / 7).
+    """
+
+    @classmethod
+    def head_units(cls, latent_dim: int) -> dict[str, int]:
+        """See `Posterior.head_units`."""
+        return {
+            "loc": latent_dim,
+            "scale_tril": latent_dim * (latent_dim + 1) // 2,
+        }
+
+    def _make_distribution(self, inputs: list[tf.Tensor]) -> tfd.Distribution:
+        loc, entries = inputs
+        tril = tfp.math.fill_triangular(entries)
+        log_scale = tf.linalg.diag_part(tril)
+        scale = tf.exp(bounded(log_scale, LOG_SCALE_BOUND))
+        # q(z|x)
+        return tfd.MultivariateNormalTriL(
+            loc=loc, scale_tril=tf.linalg.set_diag(tril, scale)
+        )
+
+
+class InverseAutoregressiveFlow(Posterior):
+    """q(z|x): N(loc, diag(scale)^2) through autoregressive steps.
+
+    Called on [loc, log_scale, context]: [batch, latent_dim] twice and
+    [batch, context_dim]. A step turns z_j into (z_j - m_j) / s_j, m_j and s_j
+    functions of z_1 ... z_(j-1) and of the context; the next step takes the
+    dimensions from last to first. So a draw is one pass through the networks,
+    but the log-density of a given z takes latent_dim passes, one by one.
+
+    The mean has no closed form: `mean()` is that of 64 draws, of which half
+    are at the noise of the other half negated. The noise is fixed and the same
+    for all examples, so equal calls give equal results.
 
     Args:
-      posterior: a multivariate normal q(z|x), batch_shape [batch].
-      noise: [batch, latent_dim], drawn from N(0, I).
+      kl_regularizer: gives the KL to the prior; not exact.
+      num_layers: number of steps.
+      hidden_units: of the masked network of each step.
 
     References:
-      Kingma and Welling, 2014. Auto-Encoding Variational Bayes, section 2.4.
-      https://arxiv.org/abs/1312.6114
+      Kingma et al., 2016. Improved Variational Inference with Inverse
+      Autoregressive Flow, section 3. https://arxiv.org/abs/1606.04934
+      Germain et al., 2015. MADE: Masked Autoencoder for Distribution
+      Estimation. https://arxiv.org/abs/1502.03509
     """
-    return posterior.loc + posterior.scale.matvec(noise)
+
+    is_normal = False
+
+    def __init__(
+        self,
+        kl_regularizer: KLRegularizer,
+        *,
+        num_layers: int = 2,
+        hidden_units: Sequence[int] = (128, 128),
+        name: str = "posterior",
+    ) -> None:
+        super().__init__(kl_regularizer, name=name)
+        self.num_layers = num_layers
+        self.hidden_units = list(hidden_units)
+
+    @classmethod
+    def head_units(cls, latent_dim: int) -> dict[str, int]:
+        """See `Posterior.head_units`."""
+        return {
+            "loc": latent_dim,
+            "log_scale": latent_dim,
+            "context": CONTEXT_DIM,
+        }
+
+    def build(self, input_shape: list[tf.TensorShape]) -> None:
+        """See `tf_keras.layers.Layer.build`."""
+        latent_dim, context_dim = input_shape[0][-1], input_shape[2][-1]
+        self.networks = [
+            tfb.AutoregressiveNetwork(
+                params=2,
+                event_shape=[latent_dim],
+                conditional=True,
+                conditional_event_shape=[context_dim],
+                hidden_units=self.hidden_units,
+                # By turns, so that every z_j comes to depend on all others.
+                input_order=("left-to-right", "right-to-left")[index % 2],
+                activation="elu",
+                dtype="float32",
+            )
+            for index in range(self.num_layers)
+        ]
+        for network in self.networks:
+            network.build([None, latent_dim])
+        noise = np.random.default_rng(0).normal(
+            size=[NUM_MEAN_DRAWS // 2, 1, latent_dim]
+        )
+        self._noise = np.concatenate([noise, -noise]).astype(np.float32)
+        super().build(input_shape)
+
+    def call(self, inputs: list[tf.Tensor], *args: Any, **kwargs: Any) -> Any:
+        """Draws here: a Lambda layer warns of the networks' variables."""
+        loc, log_scale, context = inputs
+        transform = self._transform(loc, log_scale, context)
+        # q(z|x)
+        posterior = _Flow(_standard_normals(loc), transform, name="flow")
+        posterior.given_mean = tf.reduce_mean(
+            transform.forward(self._noise), axis=0
+        )
+        return super().call(posterior, *args, **kwargs)
+
+    def _make_distribution(self, inputs: tfd.Distribution) -> tfd.Distribution:
+        return inputs
+
+    def _transform(
+        self, loc: tf.Tensor, log_scale: tf.Tensor, context: tf.Tensor
+    ) -> tfb.Bijector:
+        """Returns T, from noise to z."""
+        steps = []
+        for network in self.networks:
+            step = functools.partial(_shift_and_log_scale, network, context)
+            steps.append(tfb.Invert(tfb.MaskedAutoregressiveFlow(step)))
+        scale = tfb.Scale(log_scale=bounded(log_scale, LOG_SCALE_BOUND))
+        # A given z takes on the batch's shape here: the loop that inverts a
+        # step cannot change a shape.
+        spread = tfb.Shift(tf.zeros_like(loc))
+        return tfb.Chain([spread, *reversed(steps), tfb.Shift(loc), scale])
 
 
-def _make_normal_diag(parameters: list[tf.Tensor]) -> tfd.Distribution:
-    loc, log_scale = parameters
-    bounded = LOG_SCALE_BOUND * tf.tanh(log_scale / LOG_SCALE_BOUND)
-    # q(z|x)
-    return tfd.MultivariateNormalDiag(loc=loc, scale_diag=tf.exp(bounded))
+class _Flow(tfd.TransformedDistribution):
+    """A transformed distribution with a mean that is given.
+
+    Set after it is made: TFP takes arguments of a constructor for parameters.
+    """
+
+    given_mean: tf.Tensor
+
+    def _mean(self) -> tf.Tensor:
+        return self.given_mean
+
+
+POSTERIORS: dict[str, type[Posterior]] = {
+    "diag": MultivariateNormalDiag,
+    "tril": MultivariateNormalTriL,
+    "iaf": InverseAutoregressiveFlow,
+}
+
+
+def _standard_normals(loc: tf.Tensor) -> tfd.Distribution:
+    """Returns N(0, I) for each row of `loc`, [batch, latent_dim]."""
+    one_dim = tfd.Normal(tf.zeros_like(loc[..., 0]), 1.0)
+    return tfd.Sample(one_dim, loc.shape[-1:])
+
+
+def _shift_and_log_scale(
+    network: tfb.AutoregressiveNetwork, context: tf.Tensor, z: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns m and log s at z, [..., batch, latent_dim] each."""
+    context = tf.broadcast_to(
+        context, tf.concat([tf.shape(z)[:-1], context.shape[-1:]], axis=0)
+    )
+    # The network squeezes or pads inputs of other ranks than 2.
+    outputs = network(
+        tf.reshape(z, [-1, z.shape[-1]]),
+        conditional_input=tf.reshape(context, [-1, context.shape[-1]]),
+    )
+    outputs = tf.reshape(STEP_GAIN * outputs, [*tf.unstack(tf.shape(z)), 2])
+    shift, log_scale = tf.unstack(outputs, axis=-1)
+    return shift, bounded(log_scale, STEP_BOUND)

@@ -1,6 +1,11 @@
-"""The evidence lower bound, and the loss that comes of it."""
+"""The evidence lower bound, and the objective that is its negative."""
+
+import dataclasses
 
 import tensorflow as tf
+
+from tfvae.objectives.draws import Draws, Losses
+from tfvae.objectives.penalty import KLPenalty
 
 
 def elbo(log_likelihood: tf.Tensor, kl: tf.Tensor) -> tf.Tensor:
@@ -22,25 +27,20 @@ def elbo(log_likelihood: tf.Tensor, kl: tf.Tensor) -> tf.Tensor:
     return log_likelihood - kl
 
 
-def loss(
-    log_likelihood: tf.Tensor,
-    kl: tf.Tensor,
-    *,
-    distortion_weight: float,
-    kl_weight: tf.Tensor,
-) -> tf.Tensor:
-    """What is minimised: -elbo with both of its terms weighted.
+@dataclasses.dataclass(frozen=True)
+class Elbo:
+    """loss = distortion + penalty(KL), the distortion's mean over the draws.
 
-    loss = distortion_weight * -log p(x|z) + kl_weight * KL(q(z|x) || p(z))
+    With the plain penalty, and weights of 1, it is -elbo.
 
-    Args:
-      log_likelihood: [batch], nats.
-      kl: [batch], nats.
-      distortion_weight: 1 for a Gaussian, whose C is inside the density; C
-        for every other likelihood.
-      kl_weight: scalar, 1 but for a warm-up.
-
-    Returns:
-      loss: [batch], nats.
+    Attributes:
+      penalty: what is added for the KL.
     """
-    return distortion_weight * -log_likelihood + kl_weight * kl
+
+    penalty: KLPenalty = KLPenalty()
+    adversary = None
+
+    def __call__(self, draws: Draws) -> Losses:
+        """See `Objective.__call__`."""
+        distortion = tf.reduce_mean(draws.distortion, axis=0)
+        return Losses(distortion + self.penalty(draws))

@@ -35,7 +35,9 @@ class KLPenalty:
       https://arxiv.org/abs/1804.03599
     """
 
-    schedule: schedules.Schedule = schedules.Constant()
+    schedule: schedules.Schedule = dataclasses.field(
+        default_factory=schedules.Constant
+    )
     free_bits: float = 0.0
     capacity: schedules.Schedule | None = None
     capacity_weight: float = 100.0

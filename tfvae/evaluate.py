@@ -1,0 +1,220 @@
+"""Measures a trained run: python -m tfvae.evaluate --help."""
+
+import dataclasses
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tfvae import flags, program
+from tfvae.config import Config
+from tfvae.settings import setting
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
+    import numpy as np
+
+    from tfvae.data.split import Splits
+    from tfvae.run_dir import Run
+
+SUMMARY = """Measures a trained run on held-out data; writes evaluation.json.
+
+usage: python -m tfvae.evaluate --run_dir=R [--name=value ...]
+
+nll is the importance-weighted bound on -log p(x), in nats; README says what
+each figure is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Settings of an evaluation.
+
+    Raises:
+      InputError: a value is of the wrong type or out of bounds.
+    """
+
+    run_dir: str = setting("", "folder of the run")
+    num_samples: int = setting(
+        5000,
+        "draws of z for each example, of which the bound is made",
+        number=int, minimum=1, maximum=10_000_000,
+    )  # fmt: skip
+    num_examples: int = setting(
+        0, "of the split, drawn at random; 0: all", number=int, minimum=0
+    )
+    split: str = setting(
+        "test",
+        "which part of the data",
+        words=("test", "validation", "train"),
+    )
+    weights: str = setting(
+        "best",
+        "of the epoch with the best validation, or the last",
+        words=("best", "last"),
+    )
+    baselines: bool = setting(
+        False,
+        "also fit PCA, and train an autoencoder of the same networks, in "
+        "RUN_DIR/baselines",
+        is_switch=True,
+    )
+    seed: int = setting(
+        0, "of the draws", number=int, minimum=0, maximum=2**32 - 1
+    )
+    data_dir: str = setting(
+        "", "where TFDS keeps prepared data; empty: as the run was trained"
+    )
+
+
+def main(argv: list[str]) -> int:
+    """Reads the command line, measures, and returns the exit status."""
+    asked = flags.parse_as(Evaluation, argv, summary=SUMMARY)
+    with program.quiet_start():
+        program.start_tensorflow()
+        from tfvae import run_dir
+    if not asked.run_dir:
+        raise program.missing_run_dir()
+    run = run_dir.load_run(asked.run_dir, which=asked.weights)
+    evaluate(run, asked)
+    return program.DONE
+
+
+def evaluate(run: "Run", asked: Evaluation) -> dict[str, Any]:
+    """Measures a run and writes its evaluation.json and its picture.
+
+    Args:
+      run: trained.
+      asked: how to measure.
+
+    Returns:
+      What evaluation.json holds.
+
+    Raises:
+      InputError: data that are not there, or do not fit into memory.
+    """
+    import tqdm
+
+    from tfvae import evaluation
+    from tfvae.data.load import load_data
+
+    config = run.config
+    if asked.data_dir:
+        config = dataclasses.replace(config, data_dir=asked.data_dir)
+    splits = load_data(config)
+    x = evaluation.load_examples(
+        config,
+        getattr(splits, asked.split),
+        num_examples=asked.num_examples,
+        seed=asked.seed,
+    )
+    with tqdm.tqdm(
+        total=len(x), unit=" examples", disable=not sys.stderr.isatty()
+    ) as bar:
+        figures = evaluation.measure(
+            run,
+            splits,
+            x,
+            evaluation.Protocol(
+                asked.num_samples, asked.seed, lambda done: bar.update(done - bar.n)
+            ),
+        )
+    if asked.baselines:
+        figures |= _baselines(config, run, splits, x)
+    figures |= {
+        "split": asked.split,
+        "seed": asked.seed,
+        "weights": asked.weights,
+        "pixels": _pixels(config),
+    }
+    run.run_dir.write_json("evaluation.json", figures)
+    _draw(run, figures)
+    print(_table(figures))
+    print(_advice(config, figures), end="")
+    print(f"written: {run.run_dir.file('evaluation.json')}")
+    return figures
+
+
+def _baselines(
+    config: Config, run: "Run", splits: "Splits", x: "np.ndarray"
+) -> dict[str, float]:
+    """Fits PCA and trains an autoencoder, both of the run's latent size."""
+    from tfvae import baselines, evaluation, resolve, strategy, train
+    from tfvae.run_dir import RunDir, load_run
+
+    reference = evaluation.load_examples(
+        config, splits.train, num_examples=evaluation.NUM_PCA, seed=config.seed
+    )
+    pca_mse = baselines.pca_mse(reference, x, latent_dim=config.latent_dim)
+    folder = RunDir(os.path.join(run.run_dir.file("baselines"), "ae"))
+    folder.prepare()
+    print("baseline: the same networks without noise and prior")
+    train.run(
+        resolve.as_autoencoder(config), folder, strategy.make_strategy("one_device")
+    )
+    autoencoder = load_run(folder.path).model
+    ae = {
+        "ae_mse": evaluation.mse(autoencoder, x),
+        "ae_regularity": evaluation.regularity_of(autoencoder, x, seed=config.seed),
+    }
+    return {"pca_mse": pca_mse, **ae}
+
+
+def _pixels(config: Config) -> str:
+    """Returns how the pixels that were measured came about."""
+    if config.binarize != "none":
+        return f"binarized once by Bernoulli draws, seed {config.seed}"
+    if config.dequantize:
+        return f"dequantized once by uniform noise, seed {config.seed}"
+    return "as they are"
+
+
+def _draw(run: "Run", figures: dict[str, Any]) -> None:
+    import importlib.util
+
+    if "nll_curve" in figures and importlib.util.find_spec("tfvae.plots"):
+        from tfvae import plots
+
+        run.run_dir.save_figure(
+            "nll_convergence",
+            plots.convergence(
+                {
+                    "importance-weighted: z ~ q(z|x)": figures["nll_curve"],
+                    f"naive: z ~ p(z), {figures['naive_num_examples']} "
+                    "examples": figures["naive_curve"],
+                },
+                exact=figures.get("exact_model_nll"),
+            ),
+        )
+
+
+def _table(figures: dict[str, Any]) -> str:
+    """Returns the figures that are numbers, a line each."""
+    rows = dict(figures)
+    for name in ("regularity", "ae_regularity", "disentanglement"):
+        rows |= {f"{name}.{k}": v for k, v in rows.pop(name, {}).items()}
+    shown = {
+        name: f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+        for name, value in rows.items()
+        if isinstance(value, int | float)
+    }
+    width = max(map(len, shown))
+    lines = [f"{name:{width}}  {value:>12}" for name, value in shown.items()]
+    if "nll" in figures:
+        lines[0] += f" ± {figures['nll_stderr']:.3g}"
+    return "\n".join(lines)
+
+
+def _advice(config: Config, figures: dict[str, Any]) -> str:
+    """Returns what to do about latents that carry nothing; else nothing."""
+    collapsed = config.latent_dim - figures["active_units"]
+    if not collapsed:
+        return ""
+    return (
+        f"warning: {collapsed} of {config.latent_dim} latent dimensions have "
+        "collapsed (the variance of E[z_i|x] over the examples is at most "
+        f"0.01); --latent_dim={max(1, figures['active_units'])} would do as "
+        "well; to have them used, try --kl_schedule=linear:2, --free_bits=0.1, "
+        "or a larger --C\n"
+    )
+
+
+if __name__ == "__main__":
+    program.run_main(main)

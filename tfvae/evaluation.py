@@ -1,0 +1,280 @@
+"""What is measured of a trained model: the figures of evaluation.json."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import noise
+from tfvae.config import Config
+from tfvae.data import pipeline
+from tfvae.data.factors import FactorSpace
+from tfvae.data.split import Split, Splits
+from tfvae.distributions import posteriors
+from tfvae.distributions.likelihoods import LIKELIHOODS
+from tfvae.errors import InputError
+from tfvae.learner import Learner
+from tfvae.metrics import disentanglement, latent, likelihood, regularity
+from tfvae.run_dir import Run
+from tfvae.vae import VAE
+
+Figures = dict[str, Any]
+
+BATCH = 250
+MOST_NUMBERS = 2**29  # of all examples, held as float32: 2 GiB
+NUM_NAIVE = 200  # examples that the naive estimate is shown for
+NUM_AGGREGATE = 5000  # examples whose posteriors are mixed
+NUM_REGULARITY = 2000  # examples, samples and pairs
+NUM_FACTORED = 5000  # codes with known factors
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How a run is measured.
+
+    Attributes:
+      num_samples: draws for each example of the importance-weighted bound.
+      seed: of everything that is drawn.
+      progress: told the number of examples done.
+    """
+
+    num_samples: int
+    seed: int
+    progress: Callable[[int], None] | None = None
+
+
+def load_examples(
+    config: Config, split: Split, *, num_examples: int, seed: int
+) -> np.ndarray:
+    """Returns the examples to measure, as the model sees them.
+
+    Args:
+      config: of the run; random pixels are drawn once, with its seed.
+      split: they are taken from.
+      num_examples: drawn at random, as some test sets are sorted by class; 0:
+        all, in order.
+      seed: of the choice.
+
+    Returns:
+      x: [n, *event_shape], float32.
+
+    Raises:
+      InputError: they do not fit into memory.
+    """
+    total = split.num_examples
+    chosen = np.arange(total)
+    if 0 < num_examples < total:
+        shuffled = np.random.default_rng(seed).permutation(total)
+        chosen = np.sort(shuffled[:num_examples])
+    batches = pipeline.eval_batches(
+        split,
+        BATCH,
+        seed=config.seed,
+        binarize=config.binarize,
+        dequantize=config.dequantize,
+    )
+    num_dims = math.prod(batches.element_spec.shape[1:])
+    if len(chosen) * num_dims > MOST_NUMBERS:
+        raise InputError(
+            f"{len(chosen):,} examples of {num_dims:,} numbers do not fit into "
+            f"memory; give --num_examples={MOST_NUMBERS // num_dims}."
+        )
+    parts, first = [], 0
+    for batch in batches.as_numpy_iterator():
+        inside = chosen[(chosen >= first) & (chosen < first + len(batch))]
+        parts.append(batch[inside - first])
+        first += len(batch)
+    return np.concatenate(parts)
+
+
+def measure(
+    run: Run, splits: Splits, x: np.ndarray, protocol: Protocol
+) -> Figures:
+    """Returns all figures of a run; an autoencoder has the last ones only.
+
+    Args:
+      run: trained.
+      splits: its data.
+      x: [n, *event_shape], as `load_examples` returns them.
+      protocol: how to measure.
+    """
+    model, figures = run.model, {}
+    if isinstance(model, VAE):
+        figures = _likelihood(run, model, splits, x, protocol)
+        figures |= _posterior(model, x, protocol)
+    loc = _batched(model.code, x)
+    figures |= {
+        "mse": mse(model, x),
+        "num_examples": len(x),
+        "active_units": int(latent.active_units(loc).sum()),
+        "regularity": _regularity(model, x, loc, protocol),
+    }
+    if splits.factors is not None:
+        figures["disentanglement"] = _disentanglement(
+            model, splits.factors, splits.test.divisor, protocol
+        )
+    return figures
+
+
+def mse(model: Learner, x: np.ndarray) -> float:
+    """Returns the squared error of decode(g(x)), a mean over examples and dims.
+
+    Args:
+      model: trained.
+      x: [n, *event_shape].
+    """
+    reconstructed = _batched(model.reconstruct, x)
+    return float(np.mean(np.square(x - reconstructed, dtype=np.float64)))
+
+
+def bits_per_dim(
+    nll: float, num_dims: int, *, divisor: float, is_density: bool
+) -> float:
+    """Returns nll in bits for each dimension of x on its original levels.
+
+    bits_per_dim = nll / (D log 2) + log2(divisor)
+
+    Args:
+      nll: nats.
+      num_dims: D.
+      divisor: by which the levels were divided to give x.
+      is_density: whether nll is of a density of x, which grows with the
+        divisor, or of a probability, which does not.
+    """
+    scale = math.log2(divisor) if is_density else 0.0
+    return nll / (num_dims * math.log(2)) + scale
+
+
+def _likelihood(
+    run: Run, model: VAE, splits: Splits, x: np.ndarray, protocol: Protocol
+) -> Figures:
+    num_samples, seed = protocol.num_samples, protocol.seed
+    estimate = likelihood.importance_weighted(
+        model, x, num_samples=num_samples, seed=seed,
+        progress=protocol.progress,
+    )  # fmt: skip
+    nll = -float(estimate.log_prob.mean())
+    exact = model.kl_regularizer.exact
+    rate = float(
+        np.mean(_batched(lambda x: _kl(model, x), x))
+        if exact
+        else estimate.log_ratio.mean()
+    )
+    distortion = -float(estimate.log_likelihood.mean())
+    shown = x[: min(NUM_NAIVE, len(x))]
+    naive = likelihood.naive(model, shown, num_samples=num_samples, seed=seed)
+    kind = LIKELIHOODS[run.config.likelihood]
+    figures: Figures = {
+        "nll": nll,
+        "nll_stderr": _stderr(estimate.log_prob),
+        "nll_draws_stderr": math.sqrt(estimate.variance.sum()) / len(x),
+        "num_samples": num_samples,
+        "elbo": -distortion - rate,
+        "rate": rate,
+        "rate_method": "closed form" if exact else f"{num_samples} draws",
+        "distortion_nats": distortion,
+        "bits_per_dim": bits_per_dim(
+            nll, x[0].size, divisor=splits.test.divisor,
+            is_density=kind.is_density,
+        ),
+        "C": model.likelihood.current_C(),
+        "nll_curve": {
+            str(k): -float(bound.mean()) for k, bound in estimate.curve.items()
+        },
+        "naive_curve": {str(k): -bound for k, bound in naive.items()},
+        "naive_num_examples": len(shown),
+    }  # fmt: skip
+    if splits.log_prob is not None:
+        figures["exact_nll"] = -float(splits.log_prob(x).mean())
+    if _is_linear_gaussian(run.config, splits):
+        log_prob = likelihood.linear_gaussian_log_prob(model, x)
+        figures["exact_model_nll"] = -float(log_prob.mean())
+    return figures
+
+
+def _is_linear_gaussian(config: Config, splits: Splits) -> bool:
+    return (
+        config.architecture == "mlp"
+        and not config.hidden_units
+        and config.likelihood == "gaussian"
+        and config.C != "per_pixel"
+        and config.prior == "standard_normal"
+        and splits.spec.support == "real"
+    )
+
+
+def _posterior(model: VAE, x: np.ndarray, protocol: Protocol) -> Figures:
+    """Returns the KL of each dimension, and how the rate splits."""
+    kl_per_dim = None
+    if model.kl_regularizer.exact:
+        per_dim = _batched(lambda x: _kl_per_dim(model, x), x)
+        kl_per_dim = per_dim.mean(axis=0).tolist()
+    mixed = tf.constant(x[_random_ids(len(x), NUM_AGGREGATE, protocol.seed)])
+    eps = tf.random.stateless_normal(
+        [len(mixed), model.latent_dim],
+        noise.step_seed(protocol.seed, noise.EVALUATE, tf.constant(-1)),
+    )
+    z = tf.concat(
+        [
+            posteriors.draw(model.encode(mixed[i : i + BATCH]), eps[i : i + BATCH]).z
+            for i in range(0, len(mixed), BATCH)
+        ],
+        axis=0,
+    )
+    aggregate = latent.aggregate_posterior(
+        lambda rows: model.encode(mixed[rows]), z, model.prior.log_prob(z)
+    )
+    return {
+        "kl_per_dim": kl_per_dim,
+        "mutual_information": aggregate.mutual_information,
+        "mutual_information_bound": aggregate.mutual_information_bound,
+        "aggregate_kl": aggregate.aggregate_kl,
+    }
+
+
+def _kl(model: VAE, x: tf.Tensor) -> tf.Tensor:
+    qz = model.encode(x)
+    return model.kl_regularizer(qz, qz.mean())
+
+
+def _kl_per_dim(model: VAE, x: tf.Tensor) -> tf.Tensor:
+    return model.kl_regularizer.per_dim(model.encode(x))
+
+
+def _disentanglement(
+    model: Learner, factors: FactorSpace, divisor: float, protocol: Protocol
+) -> Figures:
+    raise NotImplementedError
+
+
+def _regularity(
+    model: Learner, x: np.ndarray, loc: np.ndarray, protocol: Protocol
+) -> Figures:
+    raise NotImplementedError
+
+
+def _batched(
+    function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarray
+) -> np.ndarray:
+    """Returns function(x), computed in batches: [n, ...]."""
+    return np.concatenate([
+        function(tf.constant(x[start : start + BATCH])).numpy()
+        for start in range(0, len(x), BATCH)
+    ])  # fmt: skip
+
+
+def _random_ids(num: int, most: int, seed: int) -> np.ndarray:
+    """Returns `most` of `num` indices at random, or all in order."""
+    if num <= most:
+        return np.arange(num)
+    return np.random.default_rng(seed).permutation(num)[:most]
+
+
+def _stderr(values: np.ndarray) -> float:
+    """Returns the standard error of the mean over examples (0 for one)."""
+    if len(values) < 2:
+        return 0.0
+    return float(values.std(ddof=1) / math.sqrt(len(values)))

@@ -1,0 +1,276 @@
+"""Learner: one step of training and of testing, on one replica or many."""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tf_keras
+from tensorflow_probability import distributions as tfd
+
+from tfvae import noise, replicas
+from tfvae.distributions.likelihoods import Likelihood
+from tfvae.faults import Faults
+from tfvae.objectives.draws import Losses
+
+Logs = dict[str, tf.Tensor]
+
+
+class Batch(NamedTuple):
+    """What a step is given: this replica's share of the global batch.
+
+    Attributes:
+      x: [batch, *event_shape], float32.
+      eps: [num_samples, batch, latent_dim], drawn from N(0, I).
+      weight: [batch], or None for equal weights.
+      num_examples: scalar, of the global batch.
+      step: scalar int64, of training.
+      seed: [2], int64, of further draws.
+    """
+
+    x: tf.Tensor
+    eps: tf.Tensor
+    weight: tf.Tensor | None
+    num_examples: tf.Tensor
+    step: tf.Tensor
+    seed: tf.Tensor
+
+
+class Learner(tf_keras.Model):
+    """An encoder and a decoder, and how they learn: the base of our models.
+
+    A Keras model: `compile(optimizer)`, `fit(x)`, `evaluate(x)`, and
+    `predict(x)`, which reconstructs. Labels in a data set are ignored (but
+    Keras hands sample weights on only where it is given labels). Under a
+    `tf.distribute` strategy the batch size is global, and neither the loss nor
+    the noise depends on the number of replicas.
+
+    Attributes:
+      terms_named: figures of each example that a step logs.
+      monitor: the one by which the best epoch is chosen; higher is better.
+      adversary: a network that learns against the model; or None.
+    """
+
+    terms_named: tuple[str, ...] = ()
+    monitor = ""
+    adversary: tf_keras.Model | None = None
+
+    def __init__(
+        self,
+        encoder: tf_keras.Model,
+        decoder: tf_keras.Model,
+        *,
+        num_samples: int,
+        seed: int,
+        name: str,
+    ) -> None:
+        super().__init__(name=name)
+        likelihood = decoder.layers[-1]
+        if not isinstance(likelihood, Likelihood):
+            raise TypeError(
+                "`decoder` must end in a likelihood; got "
+                f"{type(likelihood).__name__}; build it with `make_decoder`."
+            )
+        self.encoder = encoder
+        self.decoder = decoder
+        self.num_samples = num_samples
+        self.seed = seed
+        # Not `optimizer.iterations`, which stands still at a step that loss
+        # scaling skips.
+        self.train_step_count = replicas.counter("train_step_count")
+        self.test_step_count = replicas.counter("test_step_count")
+        self.faults = Faults()
+        names = (*self.terms_named, "mse")
+        # Untracked, so that weights and checkpoints hold no running means.
+        object.__setattr__(
+            self, "_means", {n: tf_keras.metrics.Mean(name=n) for n in names}
+        )
+
+    @property
+    def networks(self) -> dict[str, tf_keras.layers.Layer]:
+        """What a trained model consists of, by name."""
+        return {"encoder": self.encoder, "decoder": self.decoder}
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """The decoder's last layer."""
+        return self.decoder.layers[-1]
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of dimensions of z."""
+        return self.decoder.input_shape[-1]
+
+    @property
+    def metrics(self) -> list[tf_keras.metrics.Metric]:
+        """Means over examples, which Keras resets at each epoch."""
+        return list(self._means.values())
+
+    def code(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns z = g(x): [batch, latent_dim].
+
+        Args:
+          x: [batch, *event_shape].
+        """
+        raise NotImplementedError
+
+    def forward(self, batch: Batch, *, training: bool) -> tuple[Losses, Logs]:
+        """Returns what a step minimises, and the figures it logs.
+
+        Args:
+          batch: this replica's share.
+          training: whether p(x|z) may be fitted to the batch, too.
+
+        Returns:
+          losses: each [batch].
+          logs: `terms_named`, each [batch].
+        """
+        raise NotImplementedError
+
+    def decode(self, z: tf.Tensor) -> tfd.Distribution:
+        """Returns p(x|z): batch_shape [batch], event_shape of x.
+
+        Args:
+          z: [batch, latent_dim].
+        """
+        return self.decoder(z, training=False)
+
+    def reconstruct(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns the mean of p(x|z) at z = g(x).
+
+        Args:
+          x: [batch, *event_shape].
+
+        Returns:
+          x: [batch, *event_shape]; equal calls give equal results.
+        """
+        return self.decode(self.code(x)).mean()
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """See `reconstruct`."""
+        del training
+        return self.reconstruct(x)
+
+    def compile(
+        self, *args: Any, jit_compile: bool | None = None, **kwargs: Any
+    ) -> None:
+        """See `tf_keras.Model.compile`.
+
+        XLA compiles the step but not its noise: XLA's Philox gives other bits
+        on a CPU, and a run should not depend on how it is compiled.
+        """
+        super().compile(*args, **kwargs)
+        if jit_compile:
+            compiled = tf.function(jit_compile=True, reduce_retracing=True)
+            self._update_fn = compiled(self._update)
+            self._measure_fn = compiled(self._measure)
+        else:
+            self._update_fn, self._measure_fn = self._update, self._measure
+
+    def train_step(self, data: Any) -> Logs:
+        """One update; see `tf_keras.Model.train_step`."""
+        batch = self._batch(data, noise.TRAIN, self.train_step_count)
+        logs = self._update_fn(batch)
+        self.train_step_count.assign_add(1)
+        return logs
+
+    def test_step(self, data: Any) -> Logs:
+        """Terms and `mse` of one batch; see `tf_keras.Model.test_step`."""
+        batch = self._batch(data, noise.TEST, self.test_step_count)
+        self.test_step_count.assign_add(1)
+        return self._measure_fn(batch)
+
+    def reset_metrics(self) -> None:
+        """Starts a new pass: means from nothing, test noise from its start."""
+        super().reset_metrics()
+        self.test_step_count.assign(0)
+
+    def learning_variables(self) -> list[tf.Variable]:
+        """Returns what the optimizer moves, in its order."""
+        layers = [*self.networks.values(), self.adversary]
+        return [v for layer in layers if layer for v in layer.trainable_variables]
+
+    def _batch(self, data: Any, stream: int, step: tf.Variable) -> Batch:
+        x, _, weight = tf_keras.utils.unpack_x_y_sample_weight(data)
+        share = replicas.batch_share(x)
+        x, weight = replicas.fill_empty_share(x, weight)
+        num_samples, latent_dim, size = (
+            self.num_samples, self.latent_dim, tf.shape(x)[0],
+        )  # fmt: skip
+        eps = noise.normal(
+            self.seed, stream, step, share, size, num_samples * latent_dim
+        )
+        eps = tf.reshape(eps, [size, num_samples, latent_dim])
+        return Batch(
+            x=tf.cast(x, tf.float32),
+            eps=tf.transpose(eps, [1, 0, 2]),
+            weight=weight,
+            num_examples=share.num_examples,
+            step=tf.identity(self.train_step_count),
+            seed=noise.step_seed(self.seed, noise.EXTRA, step),
+        )
+
+    def _update(self, batch: Batch) -> Logs:
+        """One step of the optimizer."""
+        with tf.GradientTape(persistent=True) as tape:
+            losses, logs = self.forward(batch, training=True)
+            parts = [
+                (self._mean_loss(loss, batch), variables)
+                for loss, variables in self._parts(losses)
+            ]
+        gradients, variables = [], []
+        for loss, of_part in parts:
+            gradients += tape.gradient(loss, of_part)
+            variables += of_part
+        if self._scales_loss():
+            gradients = self.optimizer.get_unscaled_gradients(gradients)
+        gradients = replicas.sum_over_replicas(gradients)
+        self.faults.note(
+            batch.step,
+            **{name: logs[name] for name in self.terms_named if name != "elbo"},
+            gradient=[] if self._scales_loss() else gradients,
+        )
+        self.optimizer.apply_gradients(
+            zip(gradients, variables, strict=True),
+            skip_gradients_aggregation=True,
+        )
+        return self._update_means(logs, batch.weight)
+
+    def _parts(
+        self, losses: Losses
+    ) -> list[tuple[tf.Tensor, list[tf.Variable]]]:
+        """Returns each loss with the variables that it moves."""
+        names = list(self.networks)
+        parts = []
+        if losses.encoder is not None:
+            names.remove("encoder")
+            parts.append((losses.encoder, self.encoder.trainable_variables))
+        rest = [self.networks[name].trainable_variables for name in names]
+        parts.append((losses.model, sum(rest, [])))
+        if losses.adversary is not None:
+            assert self.adversary is not None
+            variables = self.adversary.trainable_variables
+            parts.append((losses.adversary, variables))
+        return parts
+
+    def _mean_loss(self, loss: tf.Tensor, batch: Batch) -> tf.Tensor:
+        mean = tf.nn.compute_average_loss(
+            loss,
+            sample_weight=batch.weight,
+            global_batch_size=batch.num_examples,
+        )
+        return self.optimizer.get_scaled_loss(mean) if self._scales_loss() else mean
+
+    def _measure(self, batch: Batch) -> Logs:
+        _, logs = self.forward(batch, training=False)
+        squared_error = tf.square(batch.x - self.reconstruct(batch.x))
+        mse = tf.reduce_mean(squared_error, tf.range(1, tf.rank(batch.x)))
+        return self._update_means(logs | {"mse": mse}, batch.weight)
+
+    def _scales_loss(self) -> bool:
+        return isinstance(
+            self.optimizer, tf_keras.mixed_precision.LossScaleOptimizer
+        )
+
+    def _update_means(self, values: Logs, weight: Any) -> Logs:
+        for name, value in values.items():
+            self._means[name].update_state(value, weight)
+        return {name: self._means[name].result() for name in values}

@@ -1,0 +1,1 @@
+"""What is measured after training: arrays and callables in, numbers out."""

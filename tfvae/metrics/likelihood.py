@@ -1,0 +1,220 @@
+"""Estimates of log p(x) by importance weights, and exact ones to compare."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import tensorflow as tf
+from scipy import special, stats
+
+from tfvae import noise
+from tfvae.distributions import posteriors
+from tfvae.vae import VAE
+
+# Numbers held at once, so that memory does not grow with examples or draws:
+# of one decoded chunk, and of the log-weights of one batch of examples.
+DECODED_NUMBERS, WEIGHT_NUMBERS = 2**22, 2**24
+LARGEST_BATCH = 100
+CURVE = (1, 5, 10, 50, 100, 500, 1000, 5000)  # each divides the next
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """Importance-weighted estimates, one for each example.
+
+    Attributes:
+      log_prob: [n], log (1/K) sum_k w_k, w_k = p(x, z_k) / q(z_k|x), nats: in
+        expectation a lower bound on log p(x).
+      variance: [n], of log_prob over the draws (delta method), nats^2.
+      log_likelihood: [n], mean of log p(x|z) over the draws, nats.
+      log_ratio: [n], mean of log q(z|x) - log p(z), nats: the KL by Monte
+        Carlo.
+      curve: {k: [n]}, the mean of the bounds by k draws each, nats; it never
+        falls with k where each k divides the next.
+    """
+
+    log_prob: np.ndarray
+    variance: np.ndarray
+    log_likelihood: np.ndarray
+    log_ratio: np.ndarray
+    curve: dict[int, np.ndarray]
+
+
+def importance_weighted(
+    model: VAE,
+    x: np.ndarray,
+    *,
+    num_samples: int,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Estimate:
+    """Estimates log p(x) with `num_samples` draws from q(z|x) an example.
+
+    Args:
+      model: trained.
+      x: [n, *event_shape].
+      num_samples: K.
+      seed: of the draws; equal seeds give equal figures.
+      progress: told the number of examples done, after each batch.
+
+    References:
+      Burda et al., 2016. Importance Weighted Autoencoders, eq. 8.
+      https://arxiv.org/abs/1509.00519
+    """
+    batch_size, chunk = _sizes(x[0].size, num_samples)
+    draw = _make_draw(model)
+    ks = [k for k in CURVE if k < num_samples] + [num_samples]
+    parts = []
+    for index, start in enumerate(range(0, len(x), batch_size)):
+        batch = tf.constant(x[start : start + batch_size], tf.float32)
+        chunks = [
+            draw(batch, tf.constant(size), _seed(seed, index, number))
+            for number, size in enumerate(_chunks(num_samples, chunk))
+        ]
+        log_likelihood, log_ratio = (
+            np.concatenate([pair[i] for pair in chunks]).astype(np.float64)
+            for i in range(2)
+        )
+        parts.append(_estimate(log_likelihood, log_ratio, ks))
+        if progress is not None:
+            progress(min(start + batch_size, len(x)))
+    return _joined(parts)
+
+
+def naive(
+    model: VAE, x: np.ndarray, *, num_samples: int, seed: int = 0
+) -> dict[int, float]:
+    """Returns {k: mean of log (1/k) sum_j p(x|z_j)}, z_j ~ p(z), nats.
+
+    In expectation a bound like the importance-weighted one, but so loose that
+    it is of no use: draws from p(z) hardly ever fall where x is likely. All
+    examples share the draws, and every k takes the first ones.
+
+    Args:
+      model: trained.
+      x: [n, *event_shape].
+      num_samples: the largest k.
+      seed: of the draws.
+    """
+    # TFP takes 32-bit seeds only.
+    z = model.prior.sample(
+        num_samples, seed=tf.cast(_seed(seed, 0, 0), tf.int32)
+    )
+    chunk = max(1, DECODED_NUMBERS // x.size)
+
+    @tf.function(reduce_retracing=True)
+    def score(z: tf.Tensor) -> tf.Tensor:
+        return model.decode(z).log_prob(tf.constant(x, tf.float32)[:, None])
+
+    log_likelihood = np.concatenate(
+        [score(z[i : i + chunk]) for i in range(0, num_samples, chunk)], axis=1
+    ).astype(np.float64)  # [n, num_samples]
+    ks = [k for k in CURVE if k < num_samples] + [num_samples]
+    return {
+        k: float(np.mean(_log_mean_exp(log_likelihood[:, :k], axis=1)))
+        for k in ks
+    }
+
+
+def linear_gaussian_log_prob(model: VAE, x: np.ndarray) -> np.ndarray:
+    """Exact log p(x) of a model whose decoder is affine in z: [n], nats.
+
+    p(x) = N(b, W W^T + c I), for p(x|z) = N(W z + b, c I) and p(z) = N(0, I)
+
+    Args:
+      model: VAE with an affine Gaussian decoder and a standard normal prior.
+      x: [n, features].
+
+    References:
+      Tipping and Bishop, 1999. Probabilistic Principal Component Analysis,
+      eq. 4.
+    """
+    # f(0) = b, f(e_j) = W e_j + b
+    z = np.concatenate([np.zeros([1, model.latent_dim]), np.eye(model.latent_dim)])
+    px = model.decode(tf.constant(z, tf.float32))
+    means = px.mean().numpy().astype(np.float64)
+    W, b = (means[1:] - means[0]).T, means[0]
+    c = 1 / (2 * model.likelihood.current_C())
+    covariance = W @ W.T + c * np.eye(len(b))
+    return stats.multivariate_normal(b, covariance).logpdf(x)
+
+
+def _sizes(num_dims: int, num_samples: int) -> tuple[int, int]:
+    """Returns (examples of a batch, draws of a chunk)."""
+    rows = max(1, DECODED_NUMBERS // num_dims)
+    batch_size = max(1, min(LARGEST_BATCH, rows, WEIGHT_NUMBERS // num_samples))
+    return batch_size, max(1, rows // batch_size)
+
+
+def _chunks(num_samples: int, chunk: int) -> Iterator[int]:
+    for start in range(0, num_samples, chunk):
+        yield min(chunk, num_samples - start)
+
+
+def _seed(seed: int, batch: int, chunk: int) -> tf.Tensor:
+    return noise.step_seed(
+        seed, noise.EVALUATE, tf.constant(batch * 2**20 + chunk, tf.int64)
+    )
+
+
+def _make_draw(
+    model: VAE,
+) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple]:
+    latent_dim = model.latent_dim
+
+    @tf.function(reduce_retracing=True)
+    def draw(
+        x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns log p(x|z) and log q(z|x) - log p(z): [num_samples, batch]."""
+        shape = [num_samples, tf.shape(x)[0], latent_dim]
+        eps = tf.random.stateless_normal(shape, seed, alg=noise.ALGORITHM)
+        z, log_posterior = posteriors.draw(model.encode(x), eps)
+        px = model.decode(tf.reshape(z, [-1, latent_dim]))
+        ones = tf.ones([len(x.shape) - 1], tf.int32)
+        tiled = tf.tile(x, tf.concat([[num_samples], ones], axis=0))
+        log_likelihood = tf.reshape(px.log_prob(tiled), shape[:2])
+        return log_likelihood, log_posterior - model.prior.log_prob(z)
+
+    return draw
+
+
+def _estimate(
+    log_likelihood: np.ndarray, log_ratio: np.ndarray, ks: Iterable[int]
+) -> Estimate:
+    """Returns the estimates of [num_samples, batch] draws."""
+    log_weights = log_likelihood - log_ratio
+    log_prob = _log_mean_exp(log_weights, axis=0)
+    # Var[log w_mean] = Var[w] / (K E[w]^2)
+    relative = np.exp(log_weights - log_prob)
+    variance = relative.var(axis=0) / len(relative)
+    curve = {}
+    for k in ks:
+        groups = len(log_weights) // k
+        grouped = log_weights[: groups * k].reshape(groups, k, -1)
+        curve[k] = _log_mean_exp(grouped, axis=1).mean(axis=0)
+    return Estimate(
+        log_prob=log_prob,
+        variance=variance,
+        log_likelihood=log_likelihood.mean(axis=0),
+        log_ratio=log_ratio.mean(axis=0),
+        curve=curve,
+    )
+
+
+def _joined(parts: list[Estimate]) -> Estimate:
+    arrays = {
+        field.name: np.concatenate([getattr(p, field.name) for p in parts])
+        for field in dataclasses.fields(Estimate)
+        if field.name != "curve"
+    }
+    curve = {
+        k: np.concatenate([part.curve[k] for part in parts])
+        for k in parts[0].curve
+    }
+    return Estimate(**arrays, curve=curve)
+
+
+def _log_mean_exp(values: np.ndarray, *, axis: int) -> np.ndarray:
+    """Returns log of the mean of exp, stable where exp would overflow."""
+    return special.logsumexp(values, axis=axis) - np.log(values.shape[axis])
