@@ -20,9 +20,7 @@ def linear(
     mean: np.ndarray | None = None,
 ) -> baselines.AutoEncoder:  # fmt: skip
     return baselines.AutoEncoder(
-        baselines.make_code_encoder(
-            trunks.dense([]), event_shape, latent_dim
-        ),
+        baselines.make_code_encoder(trunks.dense([]), event_shape, latent_dim),
         tfvae.make_decoder(
             trunks.dense([]), latent_dim, event_shape, likelihood, mean=mean
         ),
@@ -33,7 +31,9 @@ def discarded_variance(
     train: np.ndarray, test: np.ndarray, latent_dim: int
 ) -> float:
     """Returns PCA's error on `test` by the singular vectors of `train`."""
-    train, test = (x.reshape(len(x), -1).astype(np.float64) for x in (train, test))
+    train, test = (
+        x.reshape(len(x), -1).astype(np.float64) for x in (train, test)
+    )
     mean = train.mean(axis=0)
     vectors = np.linalg.svd(train - mean)[2][:latent_dim]
     centred = test - mean
@@ -84,7 +84,9 @@ def test_code_is_affine_and_decoded_as_it_is() -> None:
     z = X @ head.kernel.numpy() + head.bias.numpy()
     np.testing.assert_allclose(model.code(X), z, rtol=1e-4, atol=1e-6)
     expected = z @ decoder.get_layer("head").kernel.numpy()
-    np.testing.assert_allclose(model.reconstruct(X), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        model.reconstruct(X), expected, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_two_devices_learn_what_one_does() -> None:

@@ -11,9 +11,15 @@ import tf_keras
 
 from tests.conftest import replicas
 from tfvae import build, resolve
-from tfvae.config import Config
+from tfvae import settings as settings_lib
+from tfvae.baselines import AutoEncoder
+from tfvae.config import FIELDS, Config
 from tfvae.data.spec import DataSpec
+from tfvae.distributions.likelihoods import LIKELIHOODS
+from tfvae.distributions.posteriors import POSTERIORS
+from tfvae.distributions.priors import PRIORS
 from tfvae.errors import InputError
+from tfvae.objectives.table import OBJECTIVES
 from tfvae.vae import VAE
 
 SMALL_IMAGE = DataSpec((8, 8, 1), 10, "unit")
@@ -155,14 +161,43 @@ def test_short_last_batch_is_a_step(num_examples: int, steps: int) -> None:
          "`likelihood`=bernoulli needs data in [0, 1]; `dataset` ring is "
          "real-valued; use gaussian."),
         ({"beta": 4.0}, SMALL_IMAGE, 1,
-         "`beta` is for likelihoods other than gaussian, whose C is the noise "
+         "`beta` is of no use to `likelihood`=gaussian, whose C is the noise "
          "variance, C = 1 / (2 c); give C."),
         ({"architecture": "conv", "filters": ()}, LARGE_IMAGE, 1,
          "`filters` must hold at least one number for `architecture`=conv; got "
          "none."),
         ({"C": "learned"}, BINARY_IMAGE, 1,
-         "`C`=learned is for the gaussian likelihood; with bernoulli give a "
-         "number."),
+         "`C`=learned is not for `likelihood`=bernoulli; give a number."),
+        ({"C": "learned", "likelihood": "laplace"}, SMALL_IMAGE, 1,
+         "`C`=learned is not for `likelihood`=laplace; give a number."),
+        ({"likelihood": "categorical"}, SMALL_IMAGE, 1,
+         "`likelihood`=categorical needs data on whole levels, such as 8-bit "
+         "images; `dataset` digits has none; use gaussian."),
+        ({"likelihood": "categorical"},
+         DataSpec((8, 8, 1), None, "unit", levels=65536), 1,
+         "`likelihood`=categorical takes at most 256 levels; `dataset` digits "
+         "has 65536; use discretized_logistic."),
+        ({"model": "ae", "objective": "iwae"}, SMALL_IMAGE, 1,
+         "`objective` is of no use to `model`=ae, which has neither noise nor "
+         "prior; leave it out."),
+        ({"prior": "realnvp", "latent_dim": 1}, SMALL_IMAGE, 1,
+         "`prior`=realnvp needs a `latent_dim` of at least 2; got 1."),
+        ({"objective": "beta_tc", "num_samples": 2}, SMALL_IMAGE, 1,
+         "`num_samples` must be 1 for `objective`=beta_tc; got 2."),
+        ({"objective": "miwae", "num_samples": 6}, SMALL_IMAGE, 1,
+         "`num_samples` must be a multiple of `num_groups`, 4; got 6."),
+        ({"objective": "beta_tc", "posterior": "tril"}, SMALL_IMAGE, 1,
+         "`objective`=beta_tc needs `posterior`=diag; got tril."),
+        ({"objective": "dip", "posterior": "iaf"}, SMALL_IMAGE, 1,
+         "`objective`=dip needs `posterior`=diag or tril; got iaf."),
+        ({"objective": "iwae", "free_bits": 0.5}, SMALL_IMAGE, 1,
+         "`free_bits` is not for `objective`=iwae, which has no KL term of its "
+         "own; leave it out."),
+        ({"capacity": "5", "free_bits": 0.5}, SMALL_IMAGE, 1,
+         "`free_bits` and `capacity` exclude each other."),
+        ({"free_bits": 0.5, "prior": "vamp"}, SMALL_IMAGE, 1,
+         "`free_bits` needs the KL of each dimension, which only "
+         "`posterior`=diag with `prior`=standard_normal has."),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(
@@ -319,3 +354,63 @@ def test_hidden_units_follow_the_architecture(
     settings: dict[str, Any], spec: DataSpec, expected: tuple[int, ...]
 ) -> None:
     assert _resolve(Config(**settings), spec).hidden_units == expected
+
+
+@pytest.mark.parametrize(
+    ("objective", "num_samples", "weight"),
+    [
+        ("elbo", 1, 0), ("iwae", 5, 0), ("miwae", 16, 0), ("piwae", 16, 0),
+        ("ciwae", 5, 0.05), ("beta_tc", 1, 6), ("factor", 1, 10),
+        ("dip", 1, 10), ("dip_ii", 1, 10), ("mmd", 1, 1000),
+    ],
+)  # fmt: skip
+def test_auto_draws_and_weight_are_what_help_says(
+    objective: str, num_samples: int, weight: float
+) -> None:
+    resolved = _resolve(Config(objective=objective))
+    assert resolved.num_samples == num_samples
+    assert resolved.objective_weight == weight
+
+
+def test_every_name_on_offer_has_an_entry_in_its_table() -> None:
+    tables = {
+        "likelihood": LIKELIHOODS,
+        "posterior": POSTERIORS,
+        "prior": PRIORS,
+        "objective": OBJECTIVES,
+    }
+    for name, table in tables.items():
+        words = settings_lib.rule_of(FIELDS[name]).words
+        assert set(words) - {"auto"} == set(table)
+
+
+@pytest.mark.parametrize(
+    ("text", "step", "nats"),
+    [("8:2", 0, 0.0), ("8:2", 7, 4.0), ("8:2", 99, 8.0), ("8", 105, 8.0),
+     ("8", 42, 3.2)],
+)  # fmt: skip
+def test_capacity_rises_over_its_epochs(
+    text: str, step: int, nats: float
+) -> None:
+    penalty = _model(capacity=text).objective.penalty  # 30 epochs of 7 steps
+    value = penalty.capacity(tf.constant(step, tf.int64))
+    assert float(value) == pytest.approx(nats, rel=1e-6)
+
+
+def test_free_bits_reach_the_penalty() -> None:
+    assert _model(free_bits=0.25).objective.penalty.free_bits == 0.25
+    assert _model().objective.penalty.free_bits == 0
+
+
+def test_autoencoder_is_built_by_its_name() -> None:
+    model = _model(model="ae")
+    assert isinstance(model, AutoEncoder)
+    assert model.code(tf.ones([3, 8, 8, 1])).shape == [3, 2]
+
+
+def test_as_autoencoder_drops_what_it_has_no_use_for() -> None:
+    config = _resolve(Config(objective="iwae", prior="vamp", posterior="tril"))
+    plain = resolve.as_autoencoder(config)
+    resolved = _resolve(plain)
+    assert (plain.model, resolved.objective) == ("ae", "elbo")
+    assert plain.hidden_units == config.hidden_units

@@ -102,6 +102,7 @@ def test_best_epoch_is_the_first_of_the_highest_val_elbo(
     tmp_path: pathlib.Path, values: list[float], best: int
 ) -> None:
     recorder = types.SimpleNamespace(
+        monitor="val_elbo",
         rows=[
             {"epoch": n, "val_elbo": value, "elbo": -value}
             for n, value in enumerate(values, 1)

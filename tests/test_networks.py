@@ -1,30 +1,168 @@
 """From a trunk and a distribution layer to an encoder and a decoder."""
 
 import math
+import pathlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_probability as tfp
 import tf_keras
 
 from tests import oracles
+from tests.conftest import replicas
 from tfvae import networks, trunks
 from tfvae.distributions.likelihoods import Bernoulli, Gaussian
+from tfvae.distributions.posteriors import POSTERIORS, draw
+from tfvae.distributions.priors import PRIORS, Prior, StandardNormal
 
-tfd = tfp.distributions
 tfkl = tf_keras.layers
 EVENT_SHAPE = (6, 5, 1)
 X = np.random.default_rng(0).uniform(size=[3, *EVENT_SHAPE]).astype("f")
 Z = np.random.default_rng(1).normal(size=[3, 2]).astype("f")
+NOISE = np.random.default_rng(2).normal(size=[5, 3, 2]).astype("f")
 
 
-def test_encoder_gives_one_posterior_an_example() -> None:
-    encoder = networks.make_encoder(trunks.dense([7]), EVENT_SHAPE, 2)
+def make(posterior: str, prior: str) -> tuple[tf_keras.Model, Prior]:
+    """Returns an encoder over 2 latents, and its prior."""
+    made = PRIORS[prior].for_model(
+        2,
+        num_components=4,
+        event_shape=EVENT_SHAPE,
+        initial=None,
+        unit_interval=True,
+    )
+    return networks.make_encoder(
+        trunks.dense([7]), EVENT_SHAPE, 2, posterior=posterior, prior=made
+    ), made
+
+
+def fresh(z: tf.Tensor) -> tf.Tensor:
+    """Returns a copy whose inverse no bijector has kept."""
+    return tf.constant(z.numpy())
+
+
+def kl_and_gradients(
+    encoder: tf_keras.Model, prior: Prior, x: np.ndarray
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """KL of each example, and gradients of it and of the draws."""
+    variables = encoder.trainable_variables + prior.trainable_variables
+    with tf.GradientTape() as tape:
+        qz = encoder(x, training=True)
+        z, log_prob = draw(qz, NOISE[:, : len(x)])
+        kl = encoder.layers[-1].kl_regularizer(qz, z, log_prob)
+        loss = tf.reduce_sum(kl) + tf.reduce_sum(tf.square(z - 1.0))
+    return kl, tape.gradient(loss, variables)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("posterior", POSTERIORS)
+def test_any_posterior_learns_under_any_prior(
+    posterior: str, prior: str
+) -> None:
+    encoder, pz = make(posterior, prior)
     qz = encoder(X)
     assert (qz.batch_shape, qz.event_shape) == ([3], [2])
+    assert qz.log_prob(Z).shape == [3]
+    kl, gradients = kl_and_gradients(encoder, pz, X)
+    assert kl.shape == [3]
+    assert np.isfinite(kl).all()
+    assert len(gradients) > 0
+    for gradient in gradients:
+        assert np.isfinite(gradient).all()
     assert encoder.losses == []
     assert encoder.name == "encoder"
+    regularizer = encoder.layers[-1].kl_regularizer
+    normal = posterior in ("diag", "tril") and prior == "standard_normal"
+    assert regularizer.exact == normal
+    assert regularizer.prior is pz
+
+
+SLOW_PAIRS = [
+    pytest.param("tril", "realnvp", marks=pytest.mark.slow),
+    pytest.param("iaf", "vamp", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(
+    ("posterior", "prior"),
+    [("diag", "vamp"), ("iaf", "mixture"), *SLOW_PAIRS],
+)
+def test_replicas_see_the_same_kl_and_warn_of_nothing(
+    posterior: str, prior: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    strategy = replicas(2)
+    with strategy.scope():
+        encoder, pz = make(posterior, prior)
+    variables = encoder.trainable_variables + pz.trainable_variables
+    with strategy.scope():
+        optimizer = tf_keras.optimizers.SGD(0.01)
+        optimizer.build(variables)
+
+    @tf.function
+    def step(x: tf.Tensor) -> tf.Tensor:
+        kl, gradients = kl_and_gradients(encoder, pz, x)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return kl
+
+    expected, _ = kl_and_gradients(encoder, pz, X[:2])
+    x = strategy.experimental_distribute_values_from_function(
+        lambda context: X[:2]
+    )
+    tf.get_logger().addHandler(caplog.handler)
+    try:
+        results = strategy.experimental_local_results(
+            strategy.run(step, args=(x,))
+        )
+    finally:
+        tf.get_logger().removeHandler(caplog.handler)
+    assert [r.message for r in caplog.records if r.levelname != "INFO"] == []
+    assert len(results) == 2
+    for kl in results:
+        np.testing.assert_allclose(kl, expected, rtol=1e-4, atol=1e-5)
+    # A step leaves the flow's masks and the pseudo-inputs' bounds in place.
+    qz = encoder(X)
+    z, log_prob = draw(qz, NOISE)
+    np.testing.assert_allclose(
+        qz.log_prob(fresh(z)), log_prob, rtol=1e-3, atol=1e-3
+    )
+    if prior == "vamp":
+        assert pz.pseudo_inputs.numpy().min() >= 0
+        assert pz.pseudo_inputs.numpy().max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("posterior", "prior"), [("diag", "mixture"), *SLOW_PAIRS]
+)
+def test_xla_gives_the_same_kl_and_gradients(
+    posterior: str, prior: str
+) -> None:
+    encoder, pz = make(posterior, prior)
+    kl, gradients = kl_and_gradients(encoder, pz, X)
+    compiled = tf.function(kl_and_gradients, jit_compile=True)
+    other_kl, other_gradients = compiled(encoder, pz, tf.constant(X))
+    np.testing.assert_allclose(other_kl, kl, rtol=1e-4, atol=1e-5)
+    for one, other in zip(gradients, other_gradients, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-4)
+
+
+def test_weights_of_a_flow_survive_saving(tmp_path: pathlib.Path) -> None:
+    first, second = (make("iaf", "mixture")[0] for _ in range(2))
+    path = str(tmp_path / "encoder.weights.h5")
+    first.save_weights(path)
+    second.load_weights(path)
+    np.testing.assert_array_equal(second(X).mean(), first(X).mean())
+
+
+def test_posterior_must_be_known() -> None:
+    with pytest.raises(ValueError, match=r"diag, tril, iaf; got 'normal'"):
+        make("normal", "mixture")
+
+
+def test_prior_must_be_over_the_same_latents() -> None:
+    with pytest.raises(ValueError, match=r"`prior` .* 2 .*; got 3\."):
+        networks.make_encoder(
+            trunks.dense([7]), EVENT_SHAPE, 2, prior=StandardNormal(3)
+        )
 
 
 def test_heads_are_dense_layers_on_the_trunks_features() -> None:
@@ -41,15 +179,10 @@ def test_heads_are_dense_layers_on_the_trunks_features() -> None:
         np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_prior_of_the_regularizer_is_the_one_given() -> None:
-    prior = tfd.MultivariateNormalDiag(loc=[5.0, -1.0], scale_diag=[2.0, 2.0])
-    default, given = (
-        networks.make_encoder(trunks.dense([7]), EVENT_SHAPE, 2, prior=p)
-        for p in (None, prior)
-    )
-    assert given.layers[-1].kl_regularizer.prior is prior
-    qz = default(X)
-    kl = default.layers[-1].kl_regularizer(qz, None)
+def test_defaults_are_a_diagonal_and_the_standard_normal() -> None:
+    encoder = networks.make_encoder(trunks.dense([7]), EVENT_SHAPE, 2)
+    qz = encoder(X)
+    kl = encoder.layers[-1].kl_regularizer(qz, None)
     expected = oracles.kl_to_standard_normal(
         qz.mean().numpy(), qz.stddev().numpy()
     )

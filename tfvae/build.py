@@ -120,7 +120,7 @@ def _make_vae(
         num_components=config.num_components,
         event_shape=spec.event_shape,
         initial=examples(config.num_components)
-        if examples and getattr(kind, 'takes_examples', False)
+        if examples and getattr(kind, "takes_examples", False)
         else None,
         unit_interval=spec.support != "real",
     )
@@ -154,7 +154,8 @@ def _make_objective(
         latent_dim=config.latent_dim,
         num_examples=num_examples,
         sample_prior=lambda num, seed: prior.distribution().sample(
-            num, seed=tf.cast(seed, tf.int32)  # TFP takes no other
+            num,
+            seed=tf.cast(seed, tf.int32),  # TFP takes no other
         ),
     )
     return OBJECTIVES[config.objective].make(setting)

@@ -113,7 +113,9 @@ def evaluate(run: "Run", asked: Evaluation) -> dict[str, Any]:
             splits,
             x,
             evaluation.Protocol(
-                asked.num_samples, asked.seed, lambda done: bar.update(done - bar.n)
+                asked.num_samples,
+                asked.seed,
+                lambda done: bar.update(done - bar.n),
             ),
         )
     if asked.baselines:
@@ -137,6 +139,7 @@ def _baselines(
 ) -> dict[str, float]:
     """Fits PCA and trains an autoencoder, both of the run's latent size."""
     from tfvae import baselines, evaluation, resolve, strategy, train
+    from tfvae.metrics import decoding
     from tfvae.run_dir import RunDir, load_run
 
     reference = evaluation.load_examples(
@@ -147,12 +150,16 @@ def _baselines(
     folder.prepare()
     print("baseline: the same networks without noise and prior")
     train.run(
-        resolve.as_autoencoder(config), folder, strategy.make_strategy("one_device")
+        resolve.as_autoencoder(config),
+        folder,
+        strategy.make_strategy("one_device"),
     )
     autoencoder = load_run(folder.path).model
     ae = {
-        "ae_mse": evaluation.mse(autoencoder, x),
-        "ae_regularity": evaluation.regularity_of(autoencoder, x, seed=config.seed),
+        "ae_mse": decoding.mse(autoencoder, x),
+        "ae_regularity": decoding.regularity_of(
+            autoencoder, x, seed=config.seed
+        ),
     }
     return {"pca_mse": pca_mse, **ae}
 

@@ -11,24 +11,20 @@ import tensorflow as tf
 from tfvae import noise
 from tfvae.config import Config
 from tfvae.data import pipeline
-from tfvae.data.factors import FactorSpace
 from tfvae.data.split import Split, Splits
 from tfvae.distributions import posteriors
 from tfvae.distributions.likelihoods import LIKELIHOODS
 from tfvae.errors import InputError
-from tfvae.learner import Learner
-from tfvae.metrics import disentanglement, latent, likelihood, regularity
+from tfvae.metrics import decoding, factored, latent, likelihood
 from tfvae.run_dir import Run
 from tfvae.vae import VAE
 
 Figures = dict[str, Any]
 
-BATCH = 250
 MOST_NUMBERS = 2**29  # of all examples, held as float32: 2 GiB
 NUM_NAIVE = 200  # examples that the naive estimate is shown for
 NUM_AGGREGATE = 5000  # examples whose posteriors are mixed
-NUM_REGULARITY = 2000  # examples, samples and pairs
-NUM_FACTORED = 5000  # codes with known factors
+NUM_PCA = 20_000  # training examples that PCA is fitted to
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +67,7 @@ def load_examples(
         chosen = np.sort(shuffled[:num_examples])
     batches = pipeline.eval_batches(
         split,
-        BATCH,
+        decoding.BATCH,
         seed=config.seed,
         binarize=config.binarize,
         dequantize=config.dequantize,
@@ -105,29 +101,23 @@ def measure(
     if isinstance(model, VAE):
         figures = _likelihood(run, model, splits, x, protocol)
         figures |= _posterior(model, x, protocol)
-    loc = _batched(model.code, x)
+    loc = decoding.batched(model.code, x)
     figures |= {
-        "mse": mse(model, x),
+        "mse": decoding.mse(model, x),
         "num_examples": len(x),
         "active_units": int(latent.active_units(loc).sum()),
-        "regularity": _regularity(model, x, loc, protocol),
+        "regularity": decoding.regularity_of(model, x, seed=protocol.seed),
     }
-    if splits.factors is not None:
-        figures["disentanglement"] = _disentanglement(
-            model, splits.factors, splits.test.divisor, protocol
+    if splits.factors is not None and model.latent_dim > 1:
+        divisor, shift = splits.test.divisor, 0.5 * run.config.dequantize
+        figures["disentanglement"] = factored.scores(
+            lambda images: decoding.batched(
+                model.code, ((images + shift) / divisor).astype(np.float32)
+            ),
+            splits.factors,
+            seed=protocol.seed,
         )
     return figures
-
-
-def mse(model: Learner, x: np.ndarray) -> float:
-    """Returns the squared error of decode(g(x)), a mean over examples and dims.
-
-    Args:
-      model: trained.
-      x: [n, *event_shape].
-    """
-    reconstructed = _batched(model.reconstruct, x)
-    return float(np.mean(np.square(x - reconstructed, dtype=np.float64)))
 
 
 def bits_per_dim(
@@ -159,7 +149,7 @@ def _likelihood(
     nll = -float(estimate.log_prob.mean())
     exact = model.kl_regularizer.exact
     rate = float(
-        np.mean(_batched(lambda x: _kl(model, x), x))
+        np.mean(decoding.batched(lambda x: _kl(model, x), x))
         if exact
         else estimate.log_ratio.mean()
     )
@@ -210,7 +200,7 @@ def _posterior(model: VAE, x: np.ndarray, protocol: Protocol) -> Figures:
     """Returns the KL of each dimension, and how the rate splits."""
     kl_per_dim = None
     if model.kl_regularizer.exact:
-        per_dim = _batched(lambda x: _kl_per_dim(model, x), x)
+        per_dim = decoding.batched(lambda x: _kl_per_dim(model, x), x)
         kl_per_dim = per_dim.mean(axis=0).tolist()
     mixed = tf.constant(x[_random_ids(len(x), NUM_AGGREGATE, protocol.seed)])
     eps = tf.random.stateless_normal(
@@ -219,8 +209,11 @@ def _posterior(model: VAE, x: np.ndarray, protocol: Protocol) -> Figures:
     )
     z = tf.concat(
         [
-            posteriors.draw(model.encode(mixed[i : i + BATCH]), eps[i : i + BATCH]).z
-            for i in range(0, len(mixed), BATCH)
+            posteriors.draw(
+                model.encode(mixed[i : i + decoding.BATCH]),
+                eps[i : i + decoding.BATCH],
+            ).z
+            for i in range(0, len(mixed), decoding.BATCH)
         ],
         axis=0,
     )
@@ -242,28 +235,6 @@ def _kl(model: VAE, x: tf.Tensor) -> tf.Tensor:
 
 def _kl_per_dim(model: VAE, x: tf.Tensor) -> tf.Tensor:
     return model.kl_regularizer.per_dim(model.encode(x))
-
-
-def _disentanglement(
-    model: Learner, factors: FactorSpace, divisor: float, protocol: Protocol
-) -> Figures:
-    raise NotImplementedError
-
-
-def _regularity(
-    model: Learner, x: np.ndarray, loc: np.ndarray, protocol: Protocol
-) -> Figures:
-    raise NotImplementedError
-
-
-def _batched(
-    function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarray
-) -> np.ndarray:
-    """Returns function(x), computed in batches: [n, ...]."""
-    return np.concatenate([
-        function(tf.constant(x[start : start + BATCH])).numpy()
-        for start in range(0, len(x), BATCH)
-    ])  # fmt: skip
 
 
 def _random_ids(num: int, most: int, seed: int) -> np.ndarray:

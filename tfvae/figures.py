@@ -9,8 +9,8 @@ from scipy import stats
 from tfvae import plots
 from tfvae.data import pipeline
 from tfvae.data.split import Split
-from tfvae.run_dir import Row
 from tfvae.learner import Learner
+from tfvae.run_dir import Row
 from tfvae.vae import VAE
 
 NUM_PAIRS, NUM_SAMPLES, COLUMNS = 32, 64, 8

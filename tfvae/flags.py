@@ -203,6 +203,7 @@ def _help_lines(name: str, field: dataclasses.Field) -> list[str]:
     )
     indent = " " * 6
     wrapped = textwrap.wrap(
-        text, 78, initial_indent=indent, subsequent_indent=indent
-    )
+        text, 78, initial_indent=indent, subsequent_indent=indent,
+        break_on_hyphens=False,
+    )  # fmt: skip
     return [f"  --{name}", *wrapped]

@@ -186,7 +186,9 @@ class Learner(tf_keras.Model):
     def learning_variables(self) -> list[tf.Variable]:
         """Returns what the optimizer moves, in its order."""
         layers = [*self.networks.values(), self.adversary]
-        return [v for layer in layers if layer for v in layer.trainable_variables]
+        return [
+            v for layer in layers if layer for v in layer.trainable_variables
+        ]
 
     def _batch(self, data: Any, stream: int, step: tf.Variable) -> Batch:
         x, _, weight = tf_keras.utils.unpack_x_y_sample_weight(data)
@@ -243,8 +245,12 @@ class Learner(tf_keras.Model):
         if losses.encoder is not None:
             names.remove("encoder")
             parts.append((losses.encoder, self.encoder.trainable_variables))
-        rest = [self.networks[name].trainable_variables for name in names]
-        parts.append((losses.model, sum(rest, [])))
+        rest = [
+            variable
+            for name in names
+            for variable in self.networks[name].trainable_variables
+        ]
+        parts.append((losses.model, rest))
         if losses.adversary is not None:
             assert self.adversary is not None
             variables = self.adversary.trainable_variables
@@ -257,7 +263,11 @@ class Learner(tf_keras.Model):
             sample_weight=batch.weight,
             global_batch_size=batch.num_examples,
         )
-        return self.optimizer.get_scaled_loss(mean) if self._scales_loss() else mean
+        return (
+            self.optimizer.get_scaled_loss(mean)
+            if self._scales_loss()
+            else mean
+        )
 
     def _measure(self, batch: Batch) -> Logs:
         _, logs = self.forward(batch, training=False)

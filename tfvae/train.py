@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
 
     from tfvae.callbacks import Recorder
     from tfvae.data.split import Splits
-    from tfvae.run_dir import RunDir
     from tfvae.learner import Learner
+    from tfvae.run_dir import RunDir
 
 SUMMARY = """Trains a variational autoencoder.
 
@@ -100,7 +100,6 @@ def run(
         return program.DONE
     run_dir.write_config(config, splits.spec, **summary.sizes(splits))
     model, recorder = _build(config, splits, run_dir, strategy)
-    steps = recorder.steps_per_epoch
     print(
         summary.of_run(config, model, splits, strategy.num_replicas_in_sync),
         flush=True,

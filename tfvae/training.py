@@ -14,7 +14,9 @@ from tfvae.data.split import Split, Splits
 from tfvae.learner import Learner
 
 
-def fit(config: Config, model: Learner, splits: Splits, recorder: Recorder) -> None:
+def fit(
+    config: Config, model: Learner, splits: Splits, recorder: Recorder
+) -> None:
     """Runs the epochs that are left; a broken-off one is completed first.
 
     Args:

@@ -230,6 +230,17 @@ def test_parts_of_different_shapes_are_refused() -> None:
         load(Source(parts))
 
 
+def test_parts_of_different_types_are_refused() -> None:
+    # One divisor cannot serve both.
+    parts = dict(source_of([6, 5, 1], 255, "uint8").arrays)
+    parts["test"] = uniform([5, 6, 5, 1], 1, "float64"), None
+    with pytest.raises(
+        InputError,
+        match=r"train and test differ in type: float32 and uint8\.$",
+    ):
+        load(Source(parts))
+
+
 @pytest.mark.parametrize("options", [{"image_size": 4}, {"grayscale": True}])
 def test_vectors_cannot_be_resized(options: dict) -> None:
     with pytest.raises(InputError, match="holds vectors; --image_size and "):

@@ -96,8 +96,8 @@ def test_dequantised_scale_is_the_number_of_levels(
     if levels is None:
         with pytest.raises(
             InputError,
-            match="^`dequantize` needs whole levels, such as 8-bit images; "
-            "`dataset` it holds floats.$",
+            match=r"^`dequantize` needs whole levels, such as 8-bit images; "
+            r"`dataset` it holds floats\.$",
         ):
             make(x, dequantize=True)
         return
@@ -128,8 +128,8 @@ def test_binarised_data_have_two_levels_one_apart(make, binarize: str) -> None:
 def test_dequantize_and_binarize_exclude_each_other(binarize: str) -> None:
     with pytest.raises(
         InputError,
-        match=f"^`dequantize` and `binarize` {binarize} exclude each other; "
-        "give one.$",
+        match=rf"^`dequantize` and `binarize` {binarize} exclude each other; "
+        r"give one\.$",
     ):
         Preparation("it", binarize=binarize, dequantize=True)
 

@@ -1,5 +1,6 @@
 """Synthetic data against the formulas that define them."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -148,7 +149,7 @@ def test_ring_log_prob_is_the_density_of_its_draws() -> None:
     # the Rayleigh mass of the same cells: exp(-a^2 / 2) - exp(-b^2 / 2).
     edges = np.array([0.0, 0.4, 1.1, 2.0, 3.5])
     radii = 1 + (np.arange(20000) + 0.5) * 3.5e-4 / 20
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges):
         inside = radii[(radii > 1 + first / 10) & (radii < 1 + last / 10)]
         for angle in (0.3, 2.0, -1.0):
             x = inside[:, np.newaxis] * [np.cos(angle), np.sin(angle)]

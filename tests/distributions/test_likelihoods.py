@@ -1,289 +1,297 @@
-"""p(x|z): what every likelihood keeps, and how each treats C."""
+"""p(x|z): what every entry of the table keeps, on all data it scores."""
+
+import functools
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from scipy import special
+from tf_keras.src.layers.core import lambda_layer
 
-from tests import oracles
 from tests.conftest import replicas
-from tfvae.distributions import likelihoods
-from tfvae.distributions.likelihoods import LIKELIHOODS, Bernoulli, Gaussian
+from tests.distributions.closed_forms import CASES, FINE, Case
+from tfvae.distributions.likelihoods import LIKELIHOODS, Likelihood
 
-RNG = np.random.default_rng(0)
-EVENT_SHAPE = (6, 5, 1)
-NUM_DIMS = 30
-PARAMETERS = RNG.normal(size=[3, *EVENT_SHAPE, 1]).astype(np.float32)
-RAW = PARAMETERS[..., 0]
-X = {
-    "binary": RNG.integers(2, size=[3, *EVENT_SHAPE]).astype(np.float32),
-    "unit": RNG.uniform(size=[3, *EVENT_SHAPE]).astype(np.float32),
-    "real": 3 * RNG.normal(size=[3, *EVENT_SHAPE]).astype(np.float32),
-}
-MEAN_OF = {
-    "gaussian": {
-        "real": RAW,
-        "unit": special.expit(RAW),
-        "binary": special.expit(RAW),
-    },
-    "bernoulli": {
-        "unit": special.expit(RAW),
-        "binary": special.expit(RAW),
-    },
-}
-LOG_PROB_OF = {
-    "gaussian": lambda x, mean: oracles.normal_log_prob(x, mean, c=0.125),
-    "bernoulli": lambda x, _: oracles.bernoulli_log_prob(x, RAW),
-}
-PAIRS = [(n, s) for n, kind in LIKELIHOODS.items() for s in kind.supports]
+EVENT_SHAPE = (4, 3, 2)
+NUM_DIMS = 24
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+and_grey_levels = pytest.mark.parametrize("case", CASES + FINE, ids=str)
+densities = pytest.mark.parametrize(
+    "case", [c for c in CASES if LIKELIHOODS[c.name].is_density], ids=str
+)
+masses = pytest.mark.parametrize(
+    "case", [c for c in CASES + FINE if c.levels is not None], ids=str
+)
 
 
-def make(name: str, support: str) -> likelihoods.Likelihood:
-    if name == "gaussian":  # C = 4: c = 1 / 8
-        return Gaussian(4.0, unit_interval=support != "real")
-    return LIKELIHOODS[name]()
-
-
-def optimal_after(*batches: np.ndarray) -> Gaussian:
-    """Returns an optimal Gaussian calibrated at f(z) = 0 on each batch."""
-    layer = Gaussian("optimal")
-    for x in batches:
-        layer.calibrate(layer(np.zeros([*x.shape, 1], "f")), x)
-    return layer
-
-
-@pytest.mark.parametrize(("name", "support"), PAIRS)
-def test_log_prob_is_scipys(name: str, support: str) -> None:
-    px = make(name, support)(PARAMETERS)
-    assert (px.batch_shape, px.event_shape) == ([3], EVENT_SHAPE)
-    log_prob = px.log_prob(X[support])
-    assert log_prob.shape == [3]
-    expected = LOG_PROB_OF[name](X[support], MEAN_OF[name][support])
-    np.testing.assert_allclose(log_prob, expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize(("name", "support"), PAIRS)
-def test_mean_is_known_and_lies_in_the_data_range(
-    name: str, support: str
-) -> None:
-    layer = make(name, support)
-    mean = layer(PARAMETERS).mean()
-    np.testing.assert_allclose(mean, MEAN_OF[name][support], rtol=1e-5)
-    if support != "real":
-        extreme = layer(100 * PARAMETERS).mean().numpy()
-        assert 0 <= extreme.min() <= extreme.max() <= 1
-
-
-@pytest.mark.parametrize(("name", "support"), PAIRS)
-def test_as_a_tensor_it_is_its_mean(name: str, support: str) -> None:
-    px = make(name, support)(PARAMETERS)
-    np.testing.assert_allclose(
-        tf.convert_to_tensor(px), MEAN_OF[name][support], rtol=1e-5
+def make(case: Case) -> Likelihood:
+    return LIKELIHOODS[case.name].for_data(
+        case.C, support=case.support, levels=case.levels
     )
 
 
-@pytest.mark.parametrize(("name", "support"), PAIRS)
-@pytest.mark.parametrize("value", [-1e4, 1e4])
-def test_gradient_is_finite_at_extreme_parameters(
-    name: str, support: str, value: float
+@functools.cache
+def draw_x(case: Case, *shape: int) -> np.ndarray:
+    """Returns data of the case's kind, both ends of its range included."""
+    rng = np.random.default_rng(0)
+    if case.levels is not None:
+        x = rng.integers(case.levels, size=shape) / (case.levels - 1)
+    elif case.support == "real":
+        x = 3 * rng.normal(size=shape)
+    elif case.support == "binary":
+        x = rng.integers(2, size=shape)
+    else:
+        x = rng.uniform(size=shape)
+    x.flat[:2] = 0, 1
+    return x.astype(np.float32)
+
+
+def draw_parameters(case: Case, *shape: int, size: float = 1.0) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    parameters = size * rng.normal(size=[*shape, case.params_per_dim])
+    return parameters.astype(np.float32)
+
+
+def one_dim_parameters(case: Case) -> np.ndarray:
+    """Returns [3, 1, params_per_dim], of densities without infinities."""
+    shift = [0, 2] if case.name == "beta" else 0
+    return 0.5 * draw_parameters(case, 3, 1) + np.float32(shift)
+
+
+def line(case: Case) -> np.ndarray:
+    """Returns all x of a mass; many over where a density is: [points, 1, 1]."""
+    if case.levels is not None:
+        x = np.arange(case.levels) / (case.levels - 1)
+    elif case.name == "beta":
+        x = np.linspace(-1 / 510, 511 / 510, 20_001)
+    elif case.name in ("bernoulli", "continuous_bernoulli"):
+        x = np.linspace(0, 1, 20_001)
+    else:
+        x = np.linspace(-60, 60, 60_001)
+    return x.astype(np.float32)[:, None, None]
+
+
+def total(case: Case, values: np.ndarray) -> np.ndarray:
+    """Returns the sum over levels or the integral over the line: [3, 1]."""
+    if case.levels is not None:
+        return values.sum(axis=0)
+    return np.trapezoid(values, line(case).astype(np.float64), axis=0)
+
+
+@and_grey_levels
+@pytest.mark.parametrize("size", [1.0, 8.0])
+def test_log_prob_is_scipys(case: Case, size: float) -> None:
+    x = draw_x(case, 3, *EVENT_SHAPE)
+    parameters = draw_parameters(case, 3, *EVENT_SHAPE, size=size)
+    px = make(case)(parameters)
+    assert (px.batch_shape, px.event_shape) == ([3], EVENT_SHAPE)
+    log_prob = px.log_prob(x)
+    assert log_prob.shape == [3]
+    per_dim = case.log_prob(x.astype(float), parameters.astype(float))
+    expected = per_dim.reshape(3, -1).sum(axis=1)
+    # Cancelling terms leave float32 an error of the largest of them.
+    largest = np.abs(per_dim).reshape(3, -1).max(axis=1)
+    error = np.abs(log_prob - expected)
+    assert (error <= 1e-5 * np.maximum(np.abs(expected), largest)).all(), error
+
+
+@every_case
+def test_draws_of_x_broadcast_against_the_batch(case: Case) -> None:
+    x = draw_x(case, 5, 1, *EVENT_SHAPE)
+    parameters = draw_parameters(case, 3, *EVENT_SHAPE)
+    log_prob = make(case)(parameters).log_prob(x)
+    per_dim = case.log_prob(x.astype(float), parameters.astype(float))
+    np.testing.assert_allclose(
+        log_prob, per_dim.reshape(5, 3, -1).sum(axis=-1), rtol=1e-5
+    )
+
+
+@masses
+def test_masses_add_up_to_one(case: Case) -> None:
+    px = make(case)(one_dim_parameters(case))
+    mass = np.exp(px.log_prob(line(case)).numpy().astype(float))
+    np.testing.assert_allclose(mass.sum(axis=0), [1, 1, 1], rtol=1e-5)
+
+
+@densities
+def test_densities_integrate_to_one(case: Case) -> None:
+    px = make(case)(one_dim_parameters(case))
+    density = np.exp(px.log_prob(line(case)).numpy().astype(float))
+    integral = total(case, density[..., None])[:, 0]
+    np.testing.assert_allclose(integral, [1, 1, 1], rtol=1e-4)
+
+
+@and_grey_levels
+def test_mean_is_that_of_the_closed_form(case: Case) -> None:
+    parameters = one_dim_parameters(case)
+    if case.name == "bernoulli":  # on grey values not normalised
+        case = case._replace(levels=2)
+    x = line(case).astype(float)
+    mass = np.exp(case.log_prob(x, parameters.astype(float)))
+    mean = make(case)(parameters).mean()
+    assert mean.shape == [3, 1]
+    np.testing.assert_allclose(mean, total(case, x * mass), atol=2e-5)
+
+
+@every_case
+@pytest.mark.parametrize("size", [1.0, 100.0])
+def test_mean_lies_in_the_range_of_the_data(case: Case, size: float) -> None:
+    parameters = draw_parameters(case, 3, *EVENT_SHAPE, size=size)
+    mean = make(case)(parameters).mean().numpy()
+    assert mean.shape == (3, *EVENT_SHAPE)
+    assert np.isfinite(mean).all()
+    if case.support != "real":
+        assert 0 <= mean.min() <= mean.max() <= 1
+
+
+@every_case
+def test_as_a_tensor_it_is_its_mean(case: Case) -> None:
+    px = make(case)(draw_parameters(case, 3, *EVENT_SHAPE))
+    np.testing.assert_array_equal(tf.convert_to_tensor(px), px.mean())
+
+
+@every_case
+def test_draws_have_the_mean_and_lie_in_the_support(case: Case) -> None:
+    px = make(case)(one_dim_parameters(case))
+    draws = px.sample(20_000, seed=[3, 4]).numpy().astype(float)
+    assert draws.shape == (20_000, 3, 1)
+    error = np.abs(draws.mean(axis=0) - px.mean())
+    assert (error < 5 * draws.std(axis=0) / np.sqrt(20_000)).all()
+    if case.levels is not None or case.name == "bernoulli":
+        k = draws * ((case.levels or 2) - 1)
+        np.testing.assert_allclose(k, np.rint(k), atol=1e-4)
+    x = line(case)
+    assert x.min() <= draws.min() < draws.max() <= x.max()
+    np.testing.assert_array_equal(px.sample(20_000, seed=[3, 4]), draws)
+
+
+@and_grey_levels
+@pytest.mark.parametrize("value", [-1e4, 1e4, None])
+def test_gradients_are_finite_at_extremes(
+    case: Case, value: float | None
 ) -> None:
-    layer = make(name, support)
-    parameters = tf.fill(PARAMETERS.shape, value)
+    layer = make(case)
+    x = draw_x(case, 3, *EVENT_SHAPE)
+    parameters = tf.constant(
+        1e4 * np.sign(draw_parameters(case, 3, *EVENT_SHAPE))
+        if value is None
+        else np.full([3, *EVENT_SHAPE, case.params_per_dim], value),
+        tf.float32,
+    )
     with tf.GradientTape() as tape:
         tape.watch(parameters)
-        log_prob = layer(parameters).log_prob(X[support])
+        ends = [np.zeros_like(x), np.ones_like(x)]
+        log_prob = layer(parameters).log_prob(np.stack([x, *ends]))
+    sources = [parameters, *layer.trainable_variables]
     assert np.isfinite(log_prob).all()
-    assert np.isfinite(tape.gradient(log_prob, parameters)).all()
+    for gradient in tape.gradient(log_prob, sources):
+        assert np.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize(("name", "support"), PAIRS)
-def test_vectors_will_do_as_well_as_images(name: str, support: str) -> None:
-    flat = PARAMETERS.reshape(3, NUM_DIMS, 1)
-    log_prob = make(name, support)(flat).log_prob(X[support].reshape(3, -1))
-    expected = LOG_PROB_OF[name](X[support], MEAN_OF[name][support])
-    np.testing.assert_allclose(log_prob, expected, rtol=1e-5)
+@every_case
+def test_a_decoder_can_begin_at_the_mean_of_the_data(case: Case) -> None:
+    layer = make(case)
+    mean = np.random.default_rng(2).uniform(size=EVENT_SHAPE)
+    mean.flat[:2] = 0, 1
+    if case.support == "real":
+        mean = 3 * mean - 1
+        expected = mean
+    else:
+        expected = np.clip(mean, 0.001, 0.999)
+    parameters = layer.parameters_of_mean(mean)
+    assert parameters.shape == (*EVENT_SHAPE, case.params_per_dim)
+    assert layer.params_per_dim == case.params_per_dim
+    px = layer(parameters[None].astype(np.float32))
+    np.testing.assert_allclose(px.mean()[0], expected, atol=2e-5)
+
+
+@every_case
+def test_C_weighs_the_distortion_or_is_the_noise(case: Case) -> None:
+    layer = make(case)
+    if layer.C_is_noise:
+        assert layer.distortion_weight == 1.0
+    else:
+        assert layer.distortion_weight == layer.current_C() == case.C
+    if not isinstance(case.C, str):
+        assert layer.current_C() == pytest.approx(case.C, rel=1e-5)
+        px = layer(draw_parameters(case, 3, *EVENT_SHAPE))
+        assert layer.calibrate(px, draw_x(case, 3, *EVENT_SHAPE)) is px
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
-def test_a_given_C_is_what_C_reads(name: str) -> None:
-    layer = LIKELIHOODS[name](C=2.5)
-    assert layer.current_C() == pytest.approx(2.5, rel=1e-5)
-    assert not layer.trainable_variables
-    px = layer(PARAMETERS)
-    assert layer.calibrate(px, X["binary"]) is px
+def test_attributes_say_what_C_may_be(name: str) -> None:
+    kind = LIKELIHOODS[name]
+    support, levels = kind.supports[-1], 17 if kind.needs_levels else None
+    for C in (kind.auto_C, 2.5, *kind.C_words):
+        assert kind.for_data(C, support=support, levels=levels).C == C
+    words = "".join(f"{word}, " for word in kind.C_words).removesuffix(", ")
+    accepted = f"{words} or a number" if words else "a number"
+    for C in ("optimum", 0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"must be {accepted} above 0;"):
+            kind.for_data(C, support=support, levels=levels)
 
 
-def test_C_weighs_bernoulli_outside_the_density() -> None:
-    np.testing.assert_allclose(
-        Bernoulli(2.5)(PARAMETERS).log_prob(X["binary"]),
-        oracles.bernoulli_log_prob(X["binary"], RAW),
-        rtol=1e-5,
-    )
-    assert Bernoulli(2.5).distortion_weight == 2.5
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_data_that_it_cannot_score_are_refused(name: str) -> None:
+    kind = LIKELIHOODS[name]
+    for support in {"binary", "unit", "real"} - set(kind.supports):
+        with pytest.raises(ValueError, match=f"got '{support}'; take another"):
+            kind.for_data(1.0, support=support, levels=None)
+    for levels in (None, 1) if kind.needs_levels else ():
+        with pytest.raises(ValueError, match=f"at least 2; got {levels}; x"):
+            kind.for_data(1.0, support="unit", levels=levels)
 
 
-def test_C_weighs_gaussian_inside_the_density() -> None:
-    assert Gaussian(2.5).distortion_weight == 1.0
-    assert float(Gaussian(2.5).c) == pytest.approx(1 / 5, rel=1e-5)
-
-
-def test_unknown_word_for_C_is_refused() -> None:
-    with pytest.raises(ValueError, match="learned, optimal or a number; got"):
-        Gaussian("optimum")
-
-
-def test_learned_and_optimal_c_are_clipped_and_a_number_is_not() -> None:
-    for C in ("learned", "optimal"):
-        layer = Gaussian(C)
-        layer.scaled_log_c.assign(-50.0)
-        assert float(layer.c) == pytest.approx(np.exp(-12), rel=1e-5)
-    assert float(Gaussian(1e8).c) == pytest.approx(5e-9, rel=1e-5)
-
-
-def test_optimal_c_is_clipped_where_the_error_is_zero() -> None:
-    layer = Gaussian("optimal")
-    x = np.zeros([3, 4], np.float32)
-    px = layer.calibrate(layer(x[..., None]), x)
-    np.testing.assert_allclose(
-        px.log_prob(x), oracles.normal_log_prob(x, x, np.exp(-12)), rtol=1e-5
-    )
-
-
-def test_optimal_c_is_the_mean_squared_error_of_the_batch() -> None:
-    layer = Gaussian("optimal")
-    px = layer.calibrate(layer(PARAMETERS), X["real"])
-    c = np.mean((X["real"] - RAW) ** 2)
-    expected = oracles.normal_log_prob(X["real"], RAW, c)
-    np.testing.assert_allclose(px.log_prob(X["real"]), expected, rtol=1e-5)
-
-
-def test_optimal_c_weighs_examples_as_the_loss_does() -> None:
-    weight = np.array([0.5, 0.0, 2.0], np.float32)
-    layer = Gaussian("optimal")
-    px = layer.calibrate(layer(PARAMETERS), X["real"], tf.constant(weight))
-    error = ((X["real"] - RAW) ** 2).reshape(3, -1).mean(axis=1)
-    c = np.average(error, weights=weight)
-    np.testing.assert_allclose(px.variance(), np.full(X["real"].shape, c), 1e-5)
-
-
-def test_optimal_c_maximises_the_likelihood_of_the_batch() -> None:
-    layer = Gaussian("optimal")
-    px = layer.calibrate(layer(PARAMETERS), X["real"])
-    c = np.mean((X["real"] - RAW) ** 2)
-    best = px.log_prob(X["real"]).numpy().sum()
-    for other in (0.9 * c, 1.1 * c):
-        assert oracles.normal_log_prob(X["real"], RAW, other).sum() < best
-
-
-def test_optimal_c_counts_the_examples_of_all_replicas() -> None:
-    x = np.arange(12, dtype=np.float32).reshape(6, 2)
-    strategy = replicas(2)
-    with strategy.scope():
-        layer = Gaussian("optimal")
-        layer(np.zeros([3, 2, 1], "f"))
-
-    def calibrated(part: tf.Tensor) -> tf.Tensor:
-        px = layer(tf.zeros([*part.shape, 1]))
-        return layer.calibrate(px, part).variance()
-
-    parts = strategy.experimental_distribute_values_from_function(
-        lambda context: tf.constant(
-            x[:4] if context.replica_id_in_sync_group == 0 else x[4:]
-        )
-    )
-    result = strategy.run(calibrated, args=(parts,))
-    for c in strategy.experimental_local_results(result):
-        np.testing.assert_allclose(c, np.mean(x**2), rtol=1e-5)
-    assert float(layer.c) == pytest.approx(np.mean(x**2), rel=1e-5)
-
-
-def test_no_gradient_passes_through_optimal_c() -> None:
-    layer = Gaussian("optimal")
-    parameters, x = tf.constant(PARAMETERS), tf.constant(X["real"])
-    with tf.GradientTape() as tape:
-        tape.watch(parameters)
-        # Over the whole batch it would cancel, c being the best one.
-        first = layer.calibrate(layer(parameters), x).log_prob(x)[0]
-    c = np.mean((X["real"] - RAW) ** 2)
-    expected = (X["real"] - RAW) / c * np.reshape([1, 0, 0], [3, 1, 1, 1])
-    gradient = tape.gradient(first, parameters)[..., 0]
-    np.testing.assert_allclose(gradient, expected, rtol=1e-5)
-
-
-def test_outside_training_optimal_c_is_frozen() -> None:
-    layer = optimal_after(X["real"])
-    c = np.mean(X["real"] ** 2)
-    assert float(layer.c) == pytest.approx(c, rel=1e-5)
-    log_prob = layer(PARAMETERS).log_prob(10 * X["real"])
-    np.testing.assert_allclose(
-        log_prob,
-        oracles.normal_log_prob(10 * X["real"], RAW, c),
-        rtol=1e-5,
-    )
-    assert float(layer.c) == pytest.approx(c, rel=1e-5)
-
-
-def test_running_average_of_log_c_starts_fast_then_remembers() -> None:
-    batches = [np.full([3, 4], value, "f") for value in (0.1, 1.0, 5.0, 0.3)]
-    log_c, expected = np.log([0.01, 1.0, 25.0, 0.09]), 0.0
-    for count, value in enumerate(log_c):
-        decay = count / (count + 10)
-        expected = decay * expected + (1 - decay) * value
-    c = float(optimal_after(*batches).c)
-    assert c == pytest.approx(np.exp(expected), rel=1e-5)
-
-
-def test_running_average_forgets_two_hundredths_a_step_at_last() -> None:
-    layer = optimal_after(np.ones([3, 4], "f"))
-    layer.num_calibrations.assign(10_000.0)
-    x = np.full([3, 4], 2.0, np.float32)
-    layer.calibrate(layer(np.zeros([3, 4, 1], "f")), x)
-    assert float(layer.c) == pytest.approx(4**0.02, rel=1e-5)
-
-
-def learned_at(c: float) -> Gaussian:
-    layer = Gaussian("learned")
-    layer.scaled_log_c.assign(np.log(c) / layer.gain)
-    return layer
-
-
-def slope_of_learned_c(c: float) -> float:
-    """Returns d/dv of the mean -log p(x|z), v the layer's variable."""
-    layer = learned_at(c)
-    with tf.GradientTape() as tape:
-        px = layer(PARAMETERS)
-        loss = -tf.reduce_mean(px.log_prob(X["real"]))
-    return float(tape.gradient(loss, layer.trainable_variables[0]))
-
-
-def test_slope_of_learned_c_vanishes_at_the_mean_squared_error() -> None:
-    best = float(np.mean((X["real"] - RAW) ** 2))
-    assert slope_of_learned_c(best) == pytest.approx(0, abs=1e-5)
-    assert slope_of_learned_c(0.9 * best) < -0.05
-    assert slope_of_learned_c(1.1 * best) > 0.05
-
-
-@pytest.mark.parametrize(
-    ("optimizer", "learning_rate"), [("SGD", 0.05), ("Adam", 1e-3)]
-)
-def test_learned_c_converges_to_the_mean_squared_error(
-    optimizer: str, learning_rate: float
+@pytest.mark.parametrize("name", ["laplace", "student_t", "quantized_gaussian"])
+def test_replicas_agree_with_one_device_without_a_warning(
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layer = learned_at(1.0)
-    layer(PARAMETERS)
-    rule = getattr(tf_keras.optimizers, optimizer)(learning_rate)
-    rule.build(layer.trainable_variables)
+    def fail(_: object, message: str) -> None:
+        pytest.fail(message)
 
-    @tf.function
-    def step() -> None:
-        with tf.GradientTape() as tape:
-            loss = -tf.reduce_mean(layer(PARAMETERS).log_prob(X["real"]))
-        variables = layer.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        rule.apply_gradients(zip(gradients, variables, strict=True))
+    monkeypatch.setattr(lambda_layer.Lambda, "_warn", fail)
+    case = next(c for c in CASES if c.name == name and c.support == "unit")
+    parameters, x = draw_parameters(case, 3, 5), draw_x(case, 3, 5)
+    results = []
+    for count in (1, 2):
+        strategy = replicas(count)
+        with strategy.scope():
+            layer = make(case)
 
-    for _ in range(1000):
-        step()
-    best = np.mean((X["real"] - RAW) ** 2)
-    assert float(layer.c) == pytest.approx(best, rel=1e-3)
+        @tf.function
+        def step(layer: Likelihood = layer) -> list[tf.Tensor]:
+            with tf.GradientTape() as tape:
+                log_prob = layer(parameters).log_prob(x)
+            variables = layer.trainable_variables
+            return [log_prob, *tape.gradient(log_prob, variables)]
+
+        results += [
+            [value.numpy() for value in local]
+            for local in zip(
+                *map(strategy.experimental_local_results, strategy.run(step)),
+                strict=True,
+            )
+        ]
+    assert len(results) == 3
+    for other in results[1:]:
+        for value, expected in zip(other, results[0], strict=True):
+            np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_weights_survive_a_checkpoint(name: str, tmp_path) -> None:
+    case = next(c for c in CASES if c.name == name)
+    parameters = draw_parameters(case, 3, 5)
+
+    def build() -> tf_keras.Model:
+        inputs = tf_keras.layers.Input(parameters.shape[1:])
+        return tf_keras.Model(inputs, make(case)(inputs))
+
+    model, other = build(), build()
+    model.set_weights([np.full(v.shape, 0.07) for v in model.weights])
+    model.save_weights(tmp_path / "weights")
+    other.load_weights(tmp_path / "weights").expect_partial()
+    x = draw_x(case, 3, 5)
+    np.testing.assert_array_equal(
+        other(parameters).log_prob(x), model(parameters).log_prob(x)
+    )

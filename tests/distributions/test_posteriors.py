@@ -38,6 +38,11 @@ def curved(name: str, inputs: list[tf.Tensor]) -> posteriors.Posterior:
     return layer
 
 
+def fresh(z: tf.Tensor) -> tf.Tensor:
+    """Returns a copy whose inverse no bijector has kept."""
+    return tf.constant(z.numpy())
+
+
 def diag(loc: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
     return make("diag")([loc, log_scale])
 
@@ -125,7 +130,9 @@ def test_log_density_of_a_draw_is_that_of_its_z(name: str) -> None:
     qz = curved(name, inputs)(inputs)
     z, log_prob = draw(qz, NOISE)
     assert (z.shape, log_prob.shape) == ([5, 3, 2], [5, 3])
-    np.testing.assert_allclose(qz.log_prob(z), log_prob, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        qz.log_prob(fresh(z)), log_prob, rtol=1e-4, atol=1e-4
+    )
     one = draw(qz, NOISE[3])
     np.testing.assert_allclose(one.z, z[3], rtol=1e-5)
     np.testing.assert_allclose(one.log_prob, log_prob[3], rtol=1e-4)
@@ -173,9 +180,6 @@ def test_flow_is_near_its_base_before_training() -> None:
     base = loc + np.exp(7 * np.tanh(log_scale / 7)) * NOISE
     difference = np.abs(draw(make("iaf")(inputs), NOISE).z - base)
     assert 0 < difference.mean() < 0.3
-    assert np.corrcoef(difference.ravel() * 0 + base.ravel(), base.ravel())[
-        0, 1
-    ] == pytest.approx(1)
 
 
 def test_context_moves_the_flow() -> None:
@@ -220,7 +224,9 @@ def test_flow_works_over_one_latent() -> None:
     qz = make("iaf")(inputs)
     z, log_prob = draw(qz, NOISE[..., :1])
     assert z.shape == [5, 3, 1]
-    np.testing.assert_allclose(qz.log_prob(z), log_prob, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        qz.log_prob(fresh(z)), log_prob, rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
@@ -236,7 +242,9 @@ def test_flow_stays_autoregressive_when_trained(optimizer: str) -> None:
     )
     qz = layer(inputs)
     z, log_prob = draw(qz, NOISE)
-    np.testing.assert_allclose(qz.log_prob(z), log_prob, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        qz.log_prob(fresh(z)), log_prob, rtol=1e-3, atol=1e-3
+    )
     noise = tf.constant(NOISE[0])
     with tf.GradientTape() as tape:
         tape.watch(noise)

@@ -14,7 +14,9 @@ from tfvae.metrics import likelihood
 
 TRUTH = linear_gaussian_model()  # 8 features, 3 latents
 X = np.float32(
-    TRUTH.b + np.random.default_rng(1).normal(size=[7, 8]) @ np.diag(1 + np.arange(8) / 4)
+    TRUTH.b
+    + np.random.default_rng(1).normal(size=[7, 8])
+    @ np.diag(1 + np.arange(8) / 4)
 )
 EXACT = oracles.linear_gaussian_log_prob(X, TRUTH.W, TRUTH.b, TRUTH.c)
 

@@ -18,9 +18,7 @@ from tfvae.objectives import dip
 WEIGHT = 1.5
 
 
-def numpy_extra(
-    loc: np.ndarray, scale: np.ndarray, *, second: bool
-) -> float:
+def numpy_extra(loc: np.ndarray, scale: np.ndarray, *, second: bool) -> float:
     covariance = np.cov(loc, rowvar=False, bias=True)
     factor = 10.0
     if second:
@@ -146,8 +144,6 @@ def test_gradient_is_the_covariances(
 
 
 @pytest.mark.parametrize(("kind", "second"), KINDS)
-def test_two_devices_agree_with_one(
-    kind: type[dip.DipI], second: bool
-) -> None:
+def test_two_devices_agree_with_one(kind: type[dip.DipI], second: bool) -> None:
     del second
     assert_devices_agree(lambda: kind(WEIGHT))

@@ -40,8 +40,7 @@ def test_bound_is_the_mean_over_groups_of_consecutive_draws(
 @pytest.mark.parametrize("num_groups", [4, 7, 0, -1])
 def test_groups_must_divide_the_draws(num_groups: int) -> None:
     message = (
-        "`num_groups` must divide the number of draws, 6; "
-        f"got {num_groups}[.]"
+        f"`num_groups` must divide the number of draws, 6; got {num_groups}[.]"
     )
     with pytest.raises(ValueError, match=message):
         bound(num_groups)

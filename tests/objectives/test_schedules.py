@@ -7,10 +7,7 @@ import tensorflow as tf
 from tfvae.objectives import schedules
 
 
-def weights(
-    schedule: schedules.Constant | schedules.Linear | schedules.Cyclical,
-    steps: list[int],
-) -> list[float]:
+def weights(schedule: schedules.Schedule, steps: list[int]) -> list[float]:
     return [float(schedule(tf.constant(step, tf.int64))) for step in steps]
 
 
@@ -31,6 +28,13 @@ def test_cyclical_rises_in_the_first_half_of_each_cycle() -> None:
         weights(schedules.Cyclical(10), [0, 1, 4, 5, 9, 10, 13, 15, 100]),
         [0, 0.2, 0.8, 1, 1, 0, 0.6, 1, 0],
         rtol=1e-6,
+    )
+
+
+def test_ramp_rises_to_its_top_and_stays() -> None:
+    np.testing.assert_allclose(
+        weights(schedules.Ramp(top=25.0, num_steps=8), [0, 2, 7, 8, 9, 10**6]),
+        [0, 6.25, 21.875, 25, 25, 25],
     )
 
 

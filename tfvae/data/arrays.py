@@ -24,12 +24,9 @@ def to_splits(source: Source, preparation: Preparation) -> Splits:
         part: _numbers(_with_channels(source.arrays[part][0], name), name)
         for part in PARTS
     }
-    shapes = {x.shape[1:] for x in arrays.values()}
-    if len(shapes) > 1:
-        raise InputError(
-            f"`dataset` {name}: train and test differ in shape: "
-            f"{' and '.join(str(list(shape)) for shape in sorted(shapes))}."
-        )
+    shapes = {str(list(x.shape[1:])) for x in arrays.values()}
+    _require_equal("shape", shapes, name)
+    _require_equal("type", {x.dtype.name for x in arrays.values()}, name)
     divisor = source.maximum or range_of(arrays)
     arrays = {p: _transform(x, preparation) for p, x in arrays.items()}
     found = support_of(arrays, divisor)
@@ -82,9 +79,7 @@ def support_of(arrays: dict[str, np.ndarray], divisor: float) -> str:
     return "binary" if ends else "unit"
 
 
-def levels_of(
-    dtype: np.dtype, divisor: float, support: str
-) -> int | None:
+def levels_of(dtype: np.dtype, divisor: float, support: str) -> int | None:
     """Returns on how many levels the values lie; None: on none (floats)."""
     if support == "binary":
         return 2
@@ -104,6 +99,14 @@ def _with_channels(x: np.ndarray, name: str) -> np.ndarray:
             f"`dataset` {name} has too few examples to divide; give at least 3."
         )
     return x[..., np.newaxis] if x.ndim == 3 else x
+
+
+def _require_equal(what: str, found: set[str], name: str) -> None:
+    if len(found) > 1:
+        raise InputError(
+            f"`dataset` {name}: train and test differ in {what}: "
+            f"{' and '.join(sorted(found))}."
+        )
 
 
 def _numbers(x: np.ndarray, name: str) -> np.ndarray:

@@ -5,7 +5,7 @@ tenth, at most 5,000 examples, drawn by a permutation that never changes.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class Source:
         that the examples were drawn from, where it is known.
     """
 
-    arrays: dict[str, Arrays]
+    arrays: Mapping[str, Arrays]
     maximum: float | None = None
     factors: FactorSpace | None = None
     log_prob: Callable[[np.ndarray], np.ndarray] | None = None

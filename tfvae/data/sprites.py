@@ -23,7 +23,9 @@ HALF_HEART = 3.5  # half the side of the heart's square
 Distance = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def square(right: np.ndarray, down: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def square(
+    right: np.ndarray, down: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
     """Distance to a square of area 4 (scale HALF_SIDE)^2."""
     return np.maximum(np.abs(right), np.abs(down)) - HALF_SIDE * scale
 

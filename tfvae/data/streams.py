@@ -66,7 +66,7 @@ def to_splits(
             shuffle_buffer=max(1, SHUFFLE_BYTES // image_bytes),
             dequantized=preparation.dequantize,
         )
-    return Splits(**splits, spec=spec)
+    return Splits(splits["train"], splits["validation"], splits["test"], spec)
 
 
 def _collect(records: tf.data.Dataset, decode: Decoder, shape: Shape) -> Arrays:

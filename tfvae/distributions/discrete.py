@@ -116,7 +116,8 @@ class DiscretizedLogistic(OnLevels):
         self, parameters: tf.Tensor, *scalars: tf.Tensor
     ) -> tfd.Distribution:
         """See `Likelihood._per_dim`."""
-        return _logistic(*tf.unstack(parameters, axis=-1), self.levels)
+        loc, log_scale = tf.unstack(parameters, axis=-1)
+        return _logistic(loc, log_scale, self.levels)
 
 
 class DiscretizedLogisticMixture(OnLevels):

@@ -80,7 +80,10 @@ class Quantized(tfd.Distribution):
 
         zeros = tf.zeros_like(self.loc / self.scale)
         _, total = tf.while_loop(
-            lambda k, _: k <= self._top, add, [tf.constant(1), zeros]
+            lambda k, _: k <= self._top,
+            add,
+            (tf.constant(1), zeros),
+            maximum_iterations=self._top,  # for XLA's gradient
         )
         return total / self._top
 

@@ -9,7 +9,6 @@ replica's batch size. Here the layer owns a regularizer that nobody calls but
 the training step, once, and that returns the KL of each example.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -20,13 +19,11 @@ from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 from tensorflow_probability import layers as tfpl
 
+from tfvae.distributions import flows
 from tfvae.distributions.kl import KLRegularizer
-from tfvae.distributions.priors import LOG_SCALE_BOUND, bounded
 
 NUM_MEAN_DRAWS = 64  # half of them the other half's negatives
 CONTEXT_DIM = 64
-STEP_BOUND = 3.0  # of the log-scale of one autoregressive step
-STEP_GAIN = 0.1  # of an untrained network's outputs, which are about 1
 
 
 class Draw(NamedTuple):
@@ -115,7 +112,7 @@ class MultivariateNormalDiag(Posterior):
 
     def _make_distribution(self, inputs: list[tf.Tensor]) -> tfd.Distribution:
         loc, log_scale = inputs
-        scale = tf.exp(bounded(log_scale, LOG_SCALE_BOUND))
+        scale = tf.exp(flows.bounded(log_scale, flows.LOG_SCALE_BOUND))
         # q(z|x)
         return tfd.MultivariateNormalDiag(loc=loc, scale_diag=scale)
 
@@ -141,7 +138,7 @@ class MultivariateNormalTriL(Posterior):
         loc, entries = inputs
         tril = tfp.math.fill_triangular(entries)
         log_scale = tf.linalg.diag_part(tril)
-        scale = tf.exp(bounded(log_scale, LOG_SCALE_BOUND))
+        scale = tf.exp(flows.bounded(log_scale, flows.LOG_SCALE_BOUND))
         # q(z|x)
         return tfd.MultivariateNormalTriL(
             loc=loc, scale_tril=tf.linalg.set_diag(tril, scale)
@@ -169,8 +166,6 @@ class InverseAutoregressiveFlow(Posterior):
     References:
       Kingma et al., 2016. Improved Variational Inference with Inverse
       Autoregressive Flow, section 3. https://arxiv.org/abs/1606.04934
-      Germain et al., 2015. MADE: Masked Autoencoder for Distribution
-      Estimation. https://arxiv.org/abs/1502.03509
     """
 
     is_normal = False
@@ -200,21 +195,15 @@ class InverseAutoregressiveFlow(Posterior):
         """See `tf_keras.layers.Layer.build`."""
         latent_dim, context_dim = input_shape[0][-1], input_shape[2][-1]
         self.networks = [
-            tfb.AutoregressiveNetwork(
-                params=2,
-                event_shape=[latent_dim],
-                conditional=True,
-                conditional_event_shape=[context_dim],
-                hidden_units=self.hidden_units,
+            flows.autoregressive_network(
+                latent_dim,
+                context_dim,
+                self.hidden_units,
                 # By turns, so that every z_j comes to depend on all others.
-                input_order=("left-to-right", "right-to-left")[index % 2],
-                activation="elu",
-                dtype="float32",
+                backwards=index % 2 == 1,
             )
             for index in range(self.num_layers)
         ]
-        for network in self.networks:
-            network.build([None, latent_dim])
         noise = np.random.default_rng(0).normal(
             size=[NUM_MEAN_DRAWS // 2, 1, latent_dim]
         )
@@ -239,11 +228,13 @@ class InverseAutoregressiveFlow(Posterior):
         self, loc: tf.Tensor, log_scale: tf.Tensor, context: tf.Tensor
     ) -> tfb.Bijector:
         """Returns T, from noise to z."""
-        steps = []
-        for network in self.networks:
-            step = functools.partial(_shift_and_log_scale, network, context)
-            steps.append(tfb.Invert(tfb.MaskedAutoregressiveFlow(step)))
-        scale = tfb.Scale(log_scale=bounded(log_scale, LOG_SCALE_BOUND))
+        steps = [
+            flows.inverse_autoregressive(network, context)
+            for network in self.networks
+        ]
+        scale = tfb.Scale(
+            log_scale=flows.bounded(log_scale, flows.LOG_SCALE_BOUND)
+        )
         # A given z takes on the batch's shape here: the loop that inverts a
         # step cannot change a shape.
         spread = tfb.Shift(tf.zeros_like(loc))
@@ -273,20 +264,3 @@ def _standard_normals(loc: tf.Tensor) -> tfd.Distribution:
     """Returns N(0, I) for each row of `loc`, [batch, latent_dim]."""
     one_dim = tfd.Normal(tf.zeros_like(loc[..., 0]), 1.0)
     return tfd.Sample(one_dim, loc.shape[-1:])
-
-
-def _shift_and_log_scale(
-    network: tfb.AutoregressiveNetwork, context: tf.Tensor, z: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns m and log s at z, [..., batch, latent_dim] each."""
-    context = tf.broadcast_to(
-        context, tf.concat([tf.shape(z)[:-1], context.shape[-1:]], axis=0)
-    )
-    # The network squeezes or pads inputs of other ranks than 2.
-    outputs = network(
-        tf.reshape(z, [-1, z.shape[-1]]),
-        conditional_input=tf.reshape(context, [-1, context.shape[-1]]),
-    )
-    outputs = tf.reshape(STEP_GAIN * outputs, [*tf.unstack(tf.shape(z)), 2])
-    shift, log_scale = tf.unstack(outputs, axis=-1)
-    return shift, bounded(log_scale, STEP_BOUND)

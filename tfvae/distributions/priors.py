@@ -14,13 +14,7 @@ from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 from tf_keras import layers as tfkl
 
-LOG_SCALE_BOUND = 7.0  # scale stays in [9e-4, 1.1e3]
-COUPLING_BOUND = 3.0  # of the log-scale of one coupling layer
-
-
-def bounded(value: tf.Tensor, bound: float) -> tf.Tensor:
-    """Returns bound * tanh(value / bound), about `value` near 0."""
-    return bound * tf.tanh(value / bound)
+from tfvae.distributions import flows
 
 
 class Prior(tfkl.Layer):
@@ -123,7 +117,7 @@ class Mixture(Prior):
         log_scales = tf.convert_to_tensor(self.log_scales)
         components = tfd.MultivariateNormalDiag(
             loc=tf.convert_to_tensor(self.locs),
-            scale_diag=tf.exp(bounded(log_scales, LOG_SCALE_BOUND)),
+            scale_diag=tf.exp(flows.bounded(log_scales, flows.LOG_SCALE_BOUND)),
         )
         return _mixture(self.logits, components)
 
@@ -177,7 +171,7 @@ class VampPrior(Prior):
             initializer=tf_keras.initializers.RandomUniform(0.4, 0.6)
             if initial is None
             else tf.constant_initializer(
-                _to_unit_interval(initial) if unit_interval else initial
+                np.clip(initial, 0, 1) if unit_interval else initial
             ),
             # Not clipped at use, where a pixel that has left [0, 1] would get
             # no gradient and never return.
@@ -256,23 +250,17 @@ class RealNVP(Prior):
                 "`latent_dim` must be at least 2 for a RealNVP prior; got "
                 f"{latent_dim}."
             )
-        self.num_kept = latent_dim // 2
         self.networks = [
-            _coupling_network(
-                self.num_kept, hidden_units, latent_dim - self.num_kept
-            )
+            flows.coupling_network(latent_dim, hidden_units)
             for _ in range(num_layers)
         ]
 
     def distribution(self) -> tfd.Distribution:
         """See `Prior.distribution`."""
+        reversal = tfb.Permute(list(reversed(range(self.latent_dim))))
         steps: list[tfb.Bijector] = []
         for network in self.networks:
-            coupling = functools.partial(_shift_and_log_scale, network)
-            steps += [
-                tfb.RealNVP(self.num_kept, shift_and_log_scale_fn=coupling),
-                tfb.Permute(list(reversed(range(self.latent_dim)))),
-            ]
+            steps += [flows.coupling(network), reversal]
         return tfd.TransformedDistribution(
             _standard_normal(self.latent_dim), tfb.Chain(steps)
         )
@@ -309,27 +297,3 @@ def _check_num_components(num_components: int) -> None:
 
 def _to_unit_interval(x: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(x, 0.0, 1.0)
-
-
-def _coupling_network(
-    num_inputs: int, hidden_units: Sequence[int], num_outputs: int
-) -> tf_keras.Sequential:
-    """Returns a network to a shift and a log-scale of each output, both 0."""
-    layers = [tfkl.Dense(units, activation="relu") for units in hidden_units]
-    layers.append(tfkl.Dense(2 * num_outputs, kernel_initializer="zeros"))
-    network = tf_keras.Sequential(layers)
-    network.build([None, num_inputs])
-    return network
-
-
-def _shift_and_log_scale(
-    network: tf_keras.Sequential, kept: tf.Tensor, num_outputs: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns both of each dimension that is not kept, [..., num_outputs]."""
-    # A Sequential squeezes or pads inputs of other ranks than 2.
-    outputs = network(tf.reshape(kept, [-1, kept.shape[-1]]))
-    shape = tf.concat([tf.shape(kept)[:-1], [num_outputs]], axis=0)
-    shift, log_scale = (
-        tf.reshape(half, shape) for half in tf.split(outputs, 2, axis=-1)
-    )
-    return shift, bounded(log_scale, COUPLING_BOUND)

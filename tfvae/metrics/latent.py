@@ -115,9 +115,7 @@ def aggregate_posterior(
 
 
 @functools.singledispatch
-def _pairwise_log_prob(
-    posterior: tfd.Distribution, z: tf.Tensor
-) -> tf.Tensor:
+def _pairwise_log_prob(posterior: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
     """Returns the log density of every z under every row: [m, rows]."""
     rows, latent_dim = posterior.batch_shape[0], z.shape[1]
     size = max(1, MOST_ELEMENTS // (rows * latent_dim))

@@ -130,7 +130,9 @@ def linear_gaussian_log_prob(model: VAE, x: np.ndarray) -> np.ndarray:
       eq. 4.
     """
     # f(0) = b, f(e_j) = W e_j + b
-    z = np.concatenate([np.zeros([1, model.latent_dim]), np.eye(model.latent_dim)])
+    z = np.concatenate(
+        [np.zeros([1, model.latent_dim]), np.eye(model.latent_dim)]
+    )
     px = model.decode(tf.constant(z, tf.float32))
     means = px.mean().numpy().astype(np.float64)
     W, b = (means[1:] - means[0]).T, means[0]

@@ -7,11 +7,13 @@ Both figures take any decoder, so that an autoencoder can be compared.
 """
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-MOST_ELEMENTS = 2**22  # of one block of distances, or of decoded pixels
+MOST_ELEMENTS = 2**21  # of one block of distances, or of decoded pixels
+ROUNDING = 1e-10  # relative, of squared distances
 
 Decode = Callable[[np.ndarray], np.ndarray]
 
@@ -76,9 +78,15 @@ def completeness(
                 f"`{name}` must hold more than `num_neighbors` = "
                 f"{num_neighbors} points; got {len(points)}."
             )
+    of_samples = _squared_radii(samples, num_neighbors)
+    of_reference = _squared_radii(reference, num_neighbors)
+    typical = np.zeros(len(samples), bool)
+    reached = np.zeros(len(reference), bool)
+    for rows, distances in _squared_distances(samples, reference):
+        typical[rows] = np.any(distances <= of_reference, axis=1)
+        reached |= np.any(distances <= of_samples[rows, np.newaxis], axis=0)
     return Completeness(
-        precision=_covered(samples, reference, num_neighbors),
-        recall=_covered(reference, samples, num_neighbors),
+        precision=float(np.mean(typical)), recall=float(np.mean(reached))
     )
 
 
@@ -95,8 +103,9 @@ def continuity(
     and relative to the distance between the ends, so that neither the scale of
     the latent space nor that of x counts. At least 1 (Cauchy-Schwarz), which
     every affine decoder attains; `num_steps` for a decoder that jumps once a
-    path; 1 by convention where nothing moves. Lower is better. The pairs are
-    to be codes of held-out data, in random order.
+    path; 1 by convention where nothing moves, infinite where every path returns
+    to its start. Lower is better. The pairs are to be codes of held-out data,
+    in random order.
 
     Digits, 8x8, seeds 0 to 2, autoencoder with the same networks: 1.94 to 1.97
     against 2.89 to 3.48 with 2 latents, 1.43 to 1.50 against 1.70 to 1.72 with
@@ -105,7 +114,7 @@ def continuity(
 
     Args:
       decode: from z [m, latent_dim] to x [m, ...], the mean of p(x|z); called
-        on a few thousand rows at a time, at most.
+        on blocks of whole paths.
       z_from: [num_pairs, latent_dim], codes of data.
       z_to: [num_pairs, latent_dim], codes of other data.
       num_steps: of each path; 2 and more (1 gives 1.0 for any decoder).
@@ -126,47 +135,43 @@ def continuity(
     z_from, z_to = np.asarray(z_from), np.asarray(z_to)
     time = np.linspace(0, 1, num_steps + 1)[:, np.newaxis]
     width = np.asarray(decode(z_from[:1])).size
-    size = max(1, MOST_ELEMENTS // 4 // ((num_steps + 1) * width))
+    size = max(1, MOST_ELEMENTS // ((num_steps + 1) * width))
     path_energy = chord_energy = 0.0
     for start in range(0, len(z_from), size):
         first = z_from[start : start + size, np.newaxis]
         last = z_to[start : start + size, np.newaxis]
         z = first + time * (last - first)  # [pairs, num_steps + 1, latent_dim]
-        x = _flat(decode(z.reshape(-1, z.shape[-1]).astype(z_from.dtype)))
+        x = _flat(decode(z.reshape(-1, z.shape[-1]).astype(np.float32)))
         x = x.reshape(len(z), num_steps + 1, -1)
         path_energy += num_steps * _sum_of_squares(np.diff(x, axis=1))
         chord_energy += _sum_of_squares(x[:, -1] - x[:, 0])
     if path_energy == 0:
         return 1.0
-    return path_energy / chord_energy
+    return path_energy / chord_energy if chord_energy else math.inf
 
 
-def _covered(points: np.ndarray, centers: np.ndarray, k: int) -> float:
-    """Returns the share of points in the k-neighbour ball of any center."""
-    # A center is its own nearest, so its k-th neighbour is at position k.
-    radius2 = np.concatenate(
-        [
-            np.partition(block, k, axis=1)[:, k]
-            for block in _squared_distances(centers, centers)
-        ]
-    )
-    hits = [
-        np.any(block <= radius2, axis=1)
-        for block in _squared_distances(points, centers)
-    ]
-    return float(np.mean(np.concatenate(hits)))
+def _squared_radii(points: np.ndarray, k: int) -> np.ndarray:
+    """Returns the squared distance of each point to its k-th neighbour."""
+    radii = np.empty(len(points))
+    for rows, distances in _squared_distances(points, points):
+        # A point is its own nearest, so its k-th neighbour is at position k.
+        radii[rows] = np.partition(distances, k, axis=1)[:, k]
+    return radii * (1 + ROUNDING)  # so that ties count
 
 
 def _squared_distances(
     left: np.ndarray, right: np.ndarray
-) -> list[np.ndarray]:
-    """Yields |left_i - right_j|^2 in blocks of rows: [rows, len(right)]."""
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yields (rows, |left_i - right_j|^2 as [rows, len(right)]) in blocks."""
     size = max(1, MOST_ELEMENTS // len(right))
-    norm = np.sum(np.square(right), axis=1)
+    left_norm = np.einsum("ij,ij->i", left, left)[:, np.newaxis]
+    right_norm = np.einsum("ij,ij->i", right, right)
     for start in range(0, len(left), size):
-        block = left[start : start + size]
-        own = np.sum(np.square(block), axis=1, keepdims=True)
-        yield own - 2 * block @ right.T + norm
+        rows = slice(start, start + size)
+        norms = left_norm[rows] + right_norm
+        distances = norms - 2 * (left[rows] @ right.T)
+        # Equal points must be at distance 0 exactly.
+        yield rows, np.where(distances > ROUNDING * norms, distances, 0)
 
 
 def _flat(x: np.ndarray) -> np.ndarray:
