@@ -361,7 +361,7 @@ def test_hidden_units_follow_the_architecture(
     [
         ("elbo", 1, 0), ("iwae", 5, 0), ("miwae", 16, 0), ("piwae", 16, 0),
         ("ciwae", 5, 0.05), ("beta_tc", 1, 6), ("factor", 1, 10),
-        ("dip", 1, 10), ("dip_ii", 1, 10), ("mmd", 1, 1000),
+        ("dip", 1, 10), ("dip_ii", 1, 1), ("mmd", 1, 10),
     ],
 )  # fmt: skip
 def test_auto_draws_and_weight_are_what_help_says(

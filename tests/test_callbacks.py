@@ -106,7 +106,7 @@ def test_best_epoch_is_the_first_of_the_highest_val_elbo(
         rows=[
             {"epoch": n, "val_elbo": value, "elbo": -value}
             for n, value in enumerate(values, 1)
-        ]
+        ],
     )
     assert callbacks.Recorder.best_epoch(recorder) == best
 

@@ -120,7 +120,7 @@ def _make_vae(
         num_components=config.num_components,
         event_shape=spec.event_shape,
         initial=examples(config.num_components)
-        if examples and getattr(kind, "takes_examples", False)
+        if examples and kind.takes_examples
         else None,
         unit_interval=spec.support != "real",
     )
@@ -132,7 +132,7 @@ def _make_vae(
         encoder,
         decoder,
         objective=_make_objective(config, prior, num_examples),
-        num_samples=config.num_samples,
+        num_samples=int(config.num_samples),
         seed=config.seed,
     )
 

@@ -163,7 +163,7 @@ class Config:
     objective_weight: str | float = setting(
         "auto",
         "of the objective's own term; auto: beta_tc 6 and factor 10 (on the "
-        "total correlation), dip and dip_ii 10 (off the diagonal), mmd 1000, "
+        "total correlation), dip 10 and dip_ii 1 (off the diagonal), mmd 10, "
         "ciwae 0.05 (of the elbo)",
         words=("auto",), number=float, minimum=0, maximum=1e6,
     )  # fmt: skip

@@ -129,14 +129,14 @@ def evaluate(run: "Run", asked: Evaluation) -> dict[str, Any]:
     run.run_dir.write_json("evaluation.json", figures)
     _draw(run, figures)
     print(_table(figures))
-    print(_advice(config, figures), end="")
+    print(advice(config.latent_dim, figures["active_units"]), end="")
     print(f"written: {run.run_dir.file('evaluation.json')}")
     return figures
 
 
 def _baselines(
     config: Config, run: "Run", splits: "Splits", x: "np.ndarray"
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Fits PCA and trains an autoencoder, both of the run's latent size."""
     from tfvae import baselines, evaluation, resolve, strategy, train
     from tfvae.metrics import decoding
@@ -209,17 +209,22 @@ def _table(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _advice(config: Config, figures: dict[str, Any]) -> str:
-    """Returns what to do about latents that carry nothing; else nothing."""
-    collapsed = config.latent_dim - figures["active_units"]
+def advice(latent_dim: int, active_units: int) -> str:
+    """Returns what to do about latents that carry nothing; else nothing.
+
+    Args:
+      latent_dim: dimensions of z.
+      active_units: how many of them are in use.
+    """
+    collapsed = latent_dim - active_units
     if not collapsed:
         return ""
     return (
-        f"warning: {collapsed} of {config.latent_dim} latent dimensions have "
+        f"warning: {collapsed} of {latent_dim} latent dimensions have "
         "collapsed (the variance of E[z_i|x] over the examples is at most "
-        f"0.01); --latent_dim={max(1, figures['active_units'])} would do as "
-        "well; to have them used, try --kl_schedule=linear:2, --free_bits=0.1, "
-        "or a larger --C\n"
+        f"0.01); --latent_dim={max(1, active_units)} would do as well; to have "
+        "them used, try --kl_schedule=linear:2, --free_bits=0.1, or a larger "
+        "--C\n"
     )
 
 

@@ -121,20 +121,20 @@ def measure(
 
 
 def bits_per_dim(
-    nll: float, num_dims: int, *, divisor: float, is_density: bool
+    nll: float, num_dims: int, *, level_scale: float, is_density: bool
 ) -> float:
-    """Returns nll in bits for each dimension of x on its original levels.
+    """Returns nll in bits for each dimension of x on its whole levels.
 
-    bits_per_dim = nll / (D log 2) + log2(divisor)
+    bits_per_dim = nll / (D log 2) + log2(level_scale)
 
     Args:
       nll: nats.
       num_dims: D.
-      divisor: by which the levels were divided to give x.
+      level_scale: by how much x was scaled down from whole levels.
       is_density: whether nll is of a density of x, which grows with the
-        divisor, or of a probability, which does not.
+        level_scale, or of a probability, which does not.
     """
-    scale = math.log2(divisor) if is_density else 0.0
+    scale = math.log2(level_scale) if is_density else 0.0
     return nll / (num_dims * math.log(2)) + scale
 
 
@@ -167,7 +167,7 @@ def _likelihood(
         "rate_method": "closed form" if exact else f"{num_samples} draws",
         "distortion_nats": distortion,
         "bits_per_dim": bits_per_dim(
-            nll, x[0].size, divisor=splits.test.divisor,
+            nll, x[0].size, level_scale=splits.level_scale,
             is_density=kind.is_density,
         ),
         "C": model.likelihood.current_C(),

@@ -16,11 +16,12 @@ STEPS_PER_EXECUTION = 50  # the host's share is below 1% there (BUILD_NOTES)
 # and compiling costs seconds, which a short run never earns back (BUILD_NOTES).
 FASTER_COMPILED = (("mlp", "float32"),)
 FEWEST_COMPILED_EXAMPLES = 400_000
-# What an autoencoder has no use for, with the only value it may have.
+# What an autoencoder has no use for, and must be left at its default.
 ONLY_OF_VAE = (
     "kl_schedule", "free_bits", "capacity", "posterior", "prior", "objective",
     "num_samples", "beta",
 )  # fmt: skip
+RESOLVED_UNUSED = {"num_samples": (1,)}
 
 
 def resolve(
@@ -91,7 +92,8 @@ def _check_replicas(config: Config, num_replicas: int) -> None:
 def _check_model(config: Config) -> None:
     if config.model == "ae":
         for name in ONLY_OF_VAE:
-            if getattr(config, name) != getattr(Config, name):
+            unused = (getattr(Config, name), *RESOLVED_UNUSED.get(name, ()))
+            if getattr(config, name) not in unused:
                 raise InputError(
                     f"`{name}` is of no use to `model`=ae, which has neither "
                     "noise nor prior; leave it out."

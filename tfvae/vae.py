@@ -138,13 +138,14 @@ class VAE(Learner):
         if training:
             px = self.likelihood.calibrate(px, x, weight=weight)
         log_likelihood = tf.reshape(px.log_prob(x), [num_samples, -1])
-        kl = self.kl_regularizer(qz, z, log_posterior)
+        log_prior = self.prior.log_prob(z)
+        kl = self.kl_regularizer(qz, z, log_posterior, log_prior)
         losses = self.objective(
             Draws(
                 posterior=qz,
                 z=z,
                 distortion=self.likelihood.distortion_weight * -log_likelihood,
-                log_prior=self.prior.log_prob(z),
+                log_prior=log_prior,
                 log_posterior=log_posterior,
                 kl=kl,
                 kl_per_dim=self.kl_regularizer.per_dim(qz),

@@ -81,14 +81,15 @@ def test_noise_is_uniform_and_never_reaches_the_next_level(
         assert stats.kstest(half, "uniform").statistic < 2.7 / 447 + grid
 
 
-@SPLITS
-def test_training_noise_is_drawn_anew_at_each_step(
-    make: Callable[[], Any],
-) -> None:
-    noise = noise_of(np.concatenate(train(make())))
-    # 3 epochs of 11 examples of 30 pixels: hardly a value comes twice.
-    assert len(np.unique(noise)) > 0.99 * noise.size
-    assert abs(noise.mean() - 0.5) < 5 / np.sqrt(12 * noise.size)
+@pytest.mark.parametrize("is_training", [True, False])
+def test_noise_is_drawn_anew_at_each_step(is_training: bool) -> None:
+    # Where every level is 0 the noise is x itself, to the last bit.
+    split = ArraySplit(np.zeros_like(X), None, LEVELS, dequantized=True)
+    batches = train(split) if is_training else [evaluated(split)]
+    x = np.concatenate(batches).astype(np.float64)
+    assert len(np.unique(x)) > 0.99 * x.size
+    error = LEVELS * x.mean() - 0.5
+    assert abs(error) < 5 / np.sqrt(12 * x.size)
 
 
 @SPLITS

@@ -67,7 +67,9 @@ def continuous_bernoulli(x: np.ndarray, p: np.ndarray) -> np.ndarray:
 def beta(x: np.ndarray, p: np.ndarray) -> np.ndarray:
     mean = (1 + 510 * special.expit(p[..., 0])) / 512
     s = np.exp(bounded(p[..., 1], 8))
-    shifted = stats.beta(mean * s, (1 - mean) * s, loc=-1 / 510, scale=512 / 510)
+    shifted = stats.beta(
+        mean * s, (1 - mean) * s, loc=-1 / 510, scale=512 / 510
+    )
     return shifted.logpdf(x)
 
 

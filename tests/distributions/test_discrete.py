@@ -81,7 +81,10 @@ def test_gradients_are_finite_however_far_the_cell(family: str) -> None:
 def test_log_cdf_is_scipys(family: str) -> None:
     result = FAMILIES[family].log_cdf(tf.constant(CENTERS))
     expected = STANDARD[family].logcdf(CENTERS.astype(float))
-    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-12)
+    # Above 0 it is as small as Phi(-z), which float32 has to 1e-5.
+    rtol = np.where(CENTERS < 0, 5e-7, 1e-5)
+    error = np.abs(result - expected)
+    assert (error <= rtol * np.abs(expected) + 1e-12).all()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +101,9 @@ def test_x_between_levels_is_taken_at_the_nearest(name: str) -> None:
 
 
 def test_sixteen_bits_are_too_many_categories() -> None:
-    with pytest.raises(ValueError, match="at most 256 for categorical; got 257"):
+    with pytest.raises(
+        ValueError, match="at most 256 for categorical; got 257"
+    ):
         LIKELIHOODS["categorical"](levels=257)
     assert LIKELIHOODS["categorical"](levels=256).params_per_dim == 256
 

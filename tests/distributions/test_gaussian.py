@@ -55,6 +55,18 @@ def test_optimal_c_is_the_mean_squared_error_of_the_batch() -> None:
     np.testing.assert_allclose(px.log_prob(X), expected, rtol=1e-5)
 
 
+def test_optimal_c_needs_no_static_shape_of_x() -> None:
+    layer = Gaussian("optimal")
+    layer(PARAMETERS)
+
+    @tf.function(input_signature=[tf.TensorSpec([None] * 4)])
+    def calibrated(x: tf.Tensor) -> tf.Tensor:
+        return layer.calibrate(layer(PARAMETERS), x).variance()
+
+    c = np.mean((X - RAW) ** 2)
+    np.testing.assert_allclose(calibrated(X), np.full(X.shape, c), rtol=1e-5)
+
+
 def test_optimal_c_weighs_examples_as_the_loss_does() -> None:
     weight = np.array([0.5, 0.0, 2.0], np.float32)
     layer = Gaussian("optimal")

@@ -153,7 +153,11 @@ def test_dci_by_hand() -> None:
 def test_factor_vae_score_of_perfect_codes_is_one() -> None:
     assert _votes(PERFECT) == 1  # its constant code draws no votes
     assert _votes(DUPLICATED) == 1
-    assert _votes(PERFECT * [1, 100, 0.01, 1], min_scale=1e-3) == 1
+
+
+def test_factor_vae_score_takes_variance_relative_to_all_data() -> None:
+    codes = (PERFECT + 0.05 * NOISE) * [1, 100, 0.01, 0]
+    assert _votes(codes, min_scale=1e-3) == 1
 
 
 def test_factor_vae_score_of_useless_codes_is_chance_or_nothing() -> None:

@@ -111,6 +111,19 @@ def test_capacity_rises_with_the_step_and_weighs_a_hundred() -> None:
     )
 
 
+def test_example_of_weight_zero_is_no_part_of_the_means() -> None:
+    kl = numpy_kl(INPUTS.loc, INPUTS.scale).sum(axis=-1)
+    # Between the means with and without the last example.
+    capacity = (kl.mean() + kl[:-1].mean()) / 2
+    penalty = KLPenalty(
+        capacity=schedules.Constant(capacity), capacity_weight=2.0
+    )
+    weight = tf.constant([1.0] * (BATCH - 1) + [0.0])
+    value = penalty(make_draws(INPUTS, weight)).numpy()
+    expected = 2 * abs(kl[:-1].mean() - capacity)
+    np.testing.assert_allclose(value[:-1].mean(), expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     "penalty",
     [

@@ -69,7 +69,8 @@ class StudentT(Location):
 
     References:
       Takahashi et al., 2018. Student-t Variational Autoencoder for Robust
-      Density Estimation, IJCAI. https://doi.org/10.24963/ijcai.2018/374
+      Density Estimation, IJCAI; its scale and df depend on z.
+      https://doi.org/10.24963/ijcai.2018/374
     """
 
     def __init__(

@@ -185,7 +185,7 @@ class Categorical(OnLevels):
       ValueError: more levels.
 
     References:
-      van den Oord et al., 2016. Pixel Recurrent Neural Networks, section 3.4.
+      van den Oord et al., 2016. Pixel Recurrent Neural Networks, section 2.2.
       https://arxiv.org/abs/1601.06759
     """
 

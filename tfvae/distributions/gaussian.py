@@ -120,16 +120,17 @@ class Gaussian(Location, ScalarVariance):
         and none is taken (Rybkin et al., 2021, eq. 8). For "per_pixel" the
         mean c is remembered and p(x|z) stays as it is.
         """
+        num_dims = px.event_shape.num_elements()
         if self.C == "optimal":
-            loc = tf.stop_gradient(px.mean())
+            squared_error = tf.square(x - tf.stop_gradient(px.mean()))
             # c* = SE / D, SE the weighted mean over the global batch
-            c = tf.maximum(
-                _mean_per_dim(tf.square(x - loc), weight), SMALLEST_C
-            )
+            c = _mean_over_batch(squared_error, weight) / num_dims
+            c = tf.maximum(c, SMALLEST_C)
             self._remember(tf.math.log(c))
             return independent(_normal(px.mean(), c))
         if self.C == "per_pixel":
-            c = _mean_per_dim(tf.stop_gradient(px.variance()), weight)
+            c = tf.stop_gradient(px.variance())
+            c = _mean_over_batch(c, weight) / num_dims
             self._remember(tf.math.log(c))
         return px
 
@@ -158,8 +159,8 @@ def _normal(loc: tf.Tensor, c: tf.Tensor) -> tfd.Distribution:
     return tfd.Normal(loc=loc, scale=tf.sqrt(c))
 
 
-def _mean_per_dim(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
-    """Returns the mean over dimensions and the global batch: scalar.
+def _mean_over_batch(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
+    """Returns the sum over dimensions, averaged over the global batch: scalar.
 
     Args:
       values: [batch, *event_shape], of this replica.
@@ -171,4 +172,4 @@ def _mean_per_dim(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
     total, total_weight = sum_over_replicas(
         [tf.reduce_sum(weight * per_example), tf.reduce_sum(weight)]
     )
-    return total / (math.prod(values.shape[1:]) * total_weight)
+    return total / total_weight

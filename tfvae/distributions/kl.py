@@ -41,6 +41,7 @@ class KLRegularizer:
         posterior: tfd.Distribution,
         z: tf.Tensor,
         log_posterior: tf.Tensor | None = None,
+        log_prior: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Returns the KL.
 
@@ -50,18 +51,21 @@ class KLRegularizer:
             from `posterior`; used if not exact.
           log_posterior: log q(z|x) at z, [num_samples, batch] or [batch], as
             `draw` returns it; None: asked of `posterior`.
+          log_prior: log p(z) at z, of the same shape; None: asked of the
+            prior.
 
         Returns:
           kl: [batch], nats, summed over the latent dimensions and averaged
           over the draws.
         """
-        prior = self.prior.distribution()
         if self.exact:
             # KL(q(z|x) || p(z))
-            return tfd.kl_divergence(posterior, prior)
+            return tfd.kl_divergence(posterior, self.prior.distribution())
         if log_posterior is None:
             log_posterior = posterior.log_prob(z)
-        log_ratio = log_posterior - prior.log_prob(z)
+        if log_prior is None:
+            log_prior = self.prior.distribution().log_prob(z)
+        log_ratio = log_posterior - log_prior
         if len(log_ratio.shape) == 1:
             return log_ratio
         return tf.reduce_mean(log_ratio, axis=0)

@@ -26,9 +26,11 @@ class Prior(tfkl.Layer):
     Attributes:
       is_normal: p(z) is a multivariate normal of TFP, to which a normal
         posterior has a KL in closed form.
+      takes_examples: it begins at examples of the data, `initial` below.
     """
 
     is_normal = False
+    takes_examples = False
 
     def __init__(self, latent_dim: int, *, name: str = "prior") -> None:
         super().__init__(name=name, dtype="float32")
@@ -144,6 +146,8 @@ class VampPrior(Prior):
       Tomczak and Welling, 2018. VAE with a VampPrior, section 3.
       https://arxiv.org/abs/1705.07120
     """
+
+    takes_examples = True
 
     def __init__(
         self,

@@ -168,7 +168,7 @@ def _make_draw(
     def draw(
         x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns log p(x|z) and log q(z|x) - log p(z): [num_samples, batch]."""
+        """Returns log p(x|z), log q(z|x) - log p(z): [num_samples, batch]."""
         shape = [num_samples, tf.shape(x)[0], latent_dim]
         eps = tf.random.stateless_normal(shape, seed, alg=noise.ALGORITHM)
         z, log_posterior = posteriors.draw(model.encode(x), eps)

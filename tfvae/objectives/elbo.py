@@ -37,7 +37,7 @@ class Elbo:
       penalty: what is added for the KL.
     """
 
-    penalty: KLPenalty = KLPenalty()
+    penalty: KLPenalty = dataclasses.field(default_factory=KLPenalty)
     adversary = None
 
     def __call__(self, draws: Draws) -> Losses:

@@ -40,7 +40,9 @@ class KLPenalty:
     )
     free_bits: float = 0.0
     capacity: schedules.Schedule | None = None
-    capacity_weight: float = 100.0
+    capacity_weight: float = (
+        5.0  # 1000 in the paper, which drowns the distortion
+    )
 
     def __call__(self, draws: Draws) -> tf.Tensor:
         """Returns the penalty: [batch], nats."""

@@ -68,4 +68,4 @@ class Ramp:
         return self.top * tf.minimum(1.0, share)
 
 
-SCHEDULES = {"linear": Linear, "cyclical": Cyclical}
+SCHEDULES: dict[str, Callable[[int], Schedule]] = {"linear": Linear, "cyclical": Cyclical}

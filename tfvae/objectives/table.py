@@ -97,10 +97,10 @@ OBJECTIVES: dict[str, Kind] = {
     ),
     "dip_ii": Kind(
         lambda s: DipII(s.weight, s.penalty),
-        weight=10.0, takes_draws=False, posteriors=("diag", "tril"),
+        weight=1.0, takes_draws=False, posteriors=("diag", "tril"),
     ),
     "mmd": Kind(
         lambda s: Mmd(s.weight, s.info_alpha, s.sample_prior, s.penalty),
-        weight=1000.0, takes_draws=False, draws_more=True,
+        weight=10.0, takes_draws=False, draws_more=True,
     ),
 }  # fmt: skip
