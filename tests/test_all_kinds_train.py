@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfvae import build, resolve, training
+from tests.training import fit
+from tfvae import build, resolve
 from tfvae.config import FIELDS, Config
 from tfvae.data import pipeline
 from tfvae.data.load import load_data
@@ -27,34 +28,7 @@ def words(name: str) -> list[str]:
 
 def train(**settings: Any) -> tuple[Learner, dict[str, list[float]]]:
     """Returns a model trained by the builder's own settings, and its logs."""
-    config = dataclasses.replace(BASE, **settings)
-    train_split = SPLITS.train
-    config = resolve.resolve(
-        config,
-        SPLITS.spec,
-        num_examples=train_split.num_examples,
-        num_replicas=1,
-    )
-    model = build.build_model(
-        config,
-        SPLITS.spec,
-        num_examples=train_split.num_examples,
-        examples=lambda num: training.first_examples(config, train_split, num),
-        mean=train_split.mean(),
-    )
-    steps = resolve.steps_per_epoch(config, train_split.num_examples)
-    history = model.fit(
-        pipeline.train_batches(
-            train_split, config.batch_size, seed=0, num_epochs=config.epochs
-        ),
-        epochs=config.epochs,
-        steps_per_epoch=steps,
-        validation_data=pipeline.eval_batches(
-            SPLITS.validation, config.batch_size, seed=0
-        ),
-        verbose=0,
-    )
-    return model, history.history
+    return fit(dataclasses.replace(BASE, **settings), SPLITS)
 
 
 def check(model: Learner, logs: dict[str, list[float]]) -> None:

@@ -7,6 +7,7 @@ import pathlib
 import re
 
 from tfvae import config, flags
+from tfvae.evaluate import Evaluation
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -25,6 +26,7 @@ def with_table(text: str) -> str:
     tables = [
         flags.markdown_table(flags.LAUNCH_FIELDS),
         flags.markdown_table(config.FIELDS),
+        flags.markdown_table(flags.fields_of(Evaluation)),
     ]
     body = "\n\n".join(
         [
@@ -32,6 +34,8 @@ def with_table(text: str) -> str:
             tables[0],
             "What a run is (saved in its config.json):",
             tables[1],
+            "How a run is measured (`python -m tfvae.evaluate`):",
+            tables[2],
         ]
     )
     return TABLE.sub(lambda match: f"{match[1]}\n{body}\n\n{match[2]}", text)

@@ -11,6 +11,7 @@ from tests import models, oracles
 from tfvae import trunks
 from tfvae.data import synthetic
 from tfvae.distributions.likelihoods import Gaussian
+from tfvae.metrics import likelihood
 
 LATENT_DIM = 3
 
@@ -77,3 +78,20 @@ def test_elbo_lies_between_isotropic_and_exact_log_likelihood(C: str) -> None:
     isotropic = oracles.isotropic_log_likelihood(x)
     exact = exact_log_likelihood(model, x)
     assert isotropic < logs["elbo"] <= exact
+
+
+def test_bounds_of_a_trained_model_are_in_order_below_the_exact_value() -> None:
+    model = trained("optimal")
+    x = synthetic.linear_gaussian().arrays["test"][0].astype(np.float32)
+    estimate = likelihood.importance_weighted(model, x, num_samples=500)
+    W, b = models.decoder_weights(model)
+    c = 1 / (2 * model.likelihood.current_C())
+    exact = oracles.linear_gaussian_log_prob(x, W.T, b, c)
+    one, five, fifty = (estimate.curve[k].mean() for k in (1, 5, 50))
+    assert one < five < fifty < exact.mean()
+    # The data's own density, on the same examples
+    truth = synthetic.linear_gaussian_model()
+    nll = -estimate.log_prob
+    exact_nll = -oracles.linear_gaussian_log_prob(x, truth.W, truth.b, truth.c)
+    stderr = nll.std(ddof=1) / np.sqrt(len(nll))
+    assert abs(nll.mean() - exact_nll.mean()) < 3 * stderr

@@ -141,7 +141,7 @@ def test_last_line_names_folder_and_next_command(
     assert _train(run_dir, f"--config={finished}/config.json") == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert str(run_dir) in last
-    assert f"next: tensorboard --logdir={run_dir}/tensorboard" in last
+    assert f"next: python -m tfvae.evaluate --run_dir={run_dir}" in last
     # --config gives the same settings, and equal settings the same run
     assert_same_run(finished, run_dir)
     content = (run_dir / "config.json").read_text()

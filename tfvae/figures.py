@@ -1,6 +1,6 @@
 """Which pictures a run gets, from its model, its data and its rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +16,7 @@ from tfvae.vae import VAE
 NUM_PAIRS, NUM_SAMPLES, COLUMNS = 32, 64, 8
 NUM_POINTS = 2000
 MANIFOLD_SIDE = 20
+NUM_QUANTILES, NUM_GRID = 4000, 400
 BATCH = 256
 CLOUDS_TITLE = "means of p(x|z)"
 
@@ -28,6 +29,7 @@ def make_figures(
     binarize: str,
     dequantize: bool = False,
     seed: int,
+    log_prob: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Iterator[tuple[str, plots.Figure]]:
     """Yields (name, figure) of every picture that makes sense for the data.
 
@@ -38,6 +40,7 @@ def make_figures(
       binarize: as the run was trained.
       dequantize: as the run was trained.
       seed: of the run; equal seeds show equal examples.
+      log_prob: exact log p(x) of the data's own density, where it is known.
     """
     if rows:
         yield "curves", plots.curves(rows)
@@ -48,6 +51,8 @@ def make_figures(
         yield from _pictures(model, x[:NUM_PAIRS], seed)
     elif x.shape[1] == 2:
         yield "samples", plots.scatter(_clouds(model, x, seed), CLOUDS_TITLE)
+    elif x.shape[1] == 1 and isinstance(model, VAE):
+        yield "density", _density(model, x[:, 0], log_prob)
     if model.latent_dim == 2:
         z = np.concatenate([
             model.code(x[start : start + BATCH]).numpy()
@@ -74,6 +79,40 @@ def _clouds(model: Learner, x: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     if isinstance(model, VAE):
         clouds["prior samples"] = model.sample(len(x), seed=seed).numpy()
     return clouds
+
+
+def _density(
+    model: VAE,
+    x: np.ndarray,
+    log_prob: Callable[[np.ndarray], np.ndarray] | None,
+) -> plots.Figure:
+    """Draws p(x) and, of one latent, f(z) beside what theory makes of both.
+
+    With one latent and little noise, f = F^-1(Phi(z)) gives the data's own
+    density (Doersch, 2016, section 2.4.1); F^-1 is taken from the data.
+    """
+    probs = (np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES
+    z = stats.norm.ppf(probs).astype(np.float32)
+    points = (
+        z[:, np.newaxis]
+        if model.latent_dim == 1
+        else model.prior.sample(NUM_QUANTILES, seed=tf.constant([0, 1])).numpy()
+    )
+    margin = 0.15 * np.ptp(x)
+    grid = np.linspace(x.min() - margin, x.max() + margin, NUM_GRID)
+    column = grid[:, np.newaxis].astype(np.float32)
+    # p(x) = mean over z ~ p(z) of p(x|z)
+    log_px = model.decode(points).log_prob(column[:, np.newaxis])
+    densities = {"model": np.exp(log_px).mean(axis=1)}
+    if log_prob is not None:
+        densities["the data's own"] = np.exp(log_prob(column))
+    if model.latent_dim > 1:
+        return plots.density(x, grid, densities, None)
+    f = model.decode(points).mean().numpy()[:, 0]
+    exact = np.quantile(x, probs)
+    turned = exact[::-1] if f[-1] < f[0] else exact
+    maps = {"model": f, "$F^{-1}(\\Phi(z))$, from the data": turned}
+    return plots.density(x, grid, densities, (z, maps))
 
 
 def _manifold(model: VAE) -> plots.Figure:

@@ -103,6 +103,45 @@ def scatter(groups: dict[str, np.ndarray], title: str) -> Figure:
     return figure
 
 
+def density(
+    x: np.ndarray,
+    grid: np.ndarray,
+    densities: dict[str, np.ndarray],
+    maps: tuple[np.ndarray, dict[str, np.ndarray]] | None,
+) -> Figure:
+    """Densities of one dimension, and the maps that make them of N(0, 1).
+
+    Args:
+      x: [n], data, shown as a histogram.
+      grid: [m], where densities are given.
+      densities: {name: [m]}.
+      maps: (z [k], {name: f(z) [k]}); None: no second panel.
+    """
+    figure = Figure(
+        figsize=(9 if maps else 5, 4), layout="constrained", facecolor=PAPER
+    )
+    panels = figure.subplots(1, 2 if maps else 1, squeeze=False)[0]
+    panels[0].hist(x, bins=60, density=True, color="#cbd5e0", label="data")
+    _lines(panels[0], grid, densities, "p(x)", "$x$")
+    if maps:
+        _lines(panels[1], *maps, "mean of p(x|z)", "$z$")
+    return figure
+
+
+def _lines(
+    axes: Axes, at: np.ndarray, lines: dict[str, np.ndarray], title: str,
+    label: str,
+) -> None:  # fmt: skip
+    for (name, values), style, colour in zip(
+        lines.items(), ("-", "--"), (ACCENT, INK), strict=False
+    ):
+        axes.plot(at, values, style, color=colour, label=name)
+    axes.set_title(title, fontsize=9, color=INK)
+    axes.set_xlabel(label)
+    axes.legend(frameon=False)
+    _tidy(axes)
+
+
 def latent_map(z: np.ndarray, y: np.ndarray | None) -> Figure:
     """Mean codes g(x), [n, 2], coloured by the labels y [n] where given."""
     figure, axes = _figure("latent map: z = g(x) of the test set", 6.4, 5.6)

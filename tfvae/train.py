@@ -206,6 +206,7 @@ def _finish(
             binarize=config.binarize,
             dequantize=config.dequantize,
             seed=config.seed,
+            log_prob=splits.log_prob,
         ):
             run_dir.save_figure(name, figure)
     result = {

@@ -192,9 +192,10 @@ def slope_of_learned_c(c: float) -> float:
 def test_slope_of_learned_c_vanishes_at_the_mean_squared_error() -> None:
     best = float(np.mean((X - RAW) ** 2))
     assert slope_of_learned_c(best) == pytest.approx(0, abs=1e-5)
-    # d/dv = 1 - SE / (D c)
-    assert slope_of_learned_c(0.9 * best) == pytest.approx(1 - 1 / 0.9, 1e-4)
-    assert slope_of_learned_c(1.1 * best) == pytest.approx(1 - 1 / 1.1, 1e-4)
+    # d/dv = (1 - SE / (D c)) 20 / 50, log c = 50 v
+    for factor in (0.9, 1.1):
+        slope = slope_of_learned_c(factor * best)
+        assert slope == pytest.approx((1 - 1 / factor) * 0.4, rel=1e-4)
 
 
 @pytest.mark.parametrize(

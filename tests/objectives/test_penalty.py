@@ -103,11 +103,11 @@ def test_capacity_costs_the_distance_of_the_mean_kl(capacity: float) -> None:
     )
 
 
-def test_capacity_rises_with_the_step_and_weighs_a_hundred() -> None:
+def test_capacity_rises_with_the_step_and_weighs_five() -> None:
     # At step 3 of 12 it is a quarter of the way to 10.
     assert_mean_is(
         KLPenalty(capacity=schedules.Ramp(10.0, 12)),
-        lambda kl: 100 * abs(kl.sum(axis=-1).mean() - 2.5),
+        lambda kl: 5 * abs(kl.sum(axis=-1).mean() - 2.5),
     )
 
 

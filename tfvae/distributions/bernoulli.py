@@ -32,7 +32,17 @@ class Bernoulli(Likelihood):
     ) -> tfd.Distribution:
         """See `Likelihood._per_dim`."""
         logits = tf.squeeze(parameters, axis=-1)
-        return tfd.Bernoulli(logits=logits, dtype=tf.float32)
+        return _FusedBernoulli(logits=logits, dtype=tf.float32)
+
+
+class _FusedBernoulli(tfd.Bernoulli):
+    """TFP's, at less than half the cost: one logarithm a pixel, not two."""
+
+    def _log_prob(self, event: tf.Tensor) -> tf.Tensor:
+        # Written out, as TensorFlow's own refuses shapes that broadcast.
+        # x l - log(1 + e^l)
+        logits = self.logits
+        return event * logits - tf.nn.softplus(logits)
 
 
 class ContinuousBernoulli(Likelihood):

@@ -7,8 +7,9 @@ import tensorflow as tf
 import tf_keras
 
 # Adam moves a variable by about its learning rate a step, so at 1e-3 a plain
-# log c would take thousands of steps to fall from 1 to 0.01.
-GAIN = 20.0
+# log c would take thousands of steps to fall from 1 to 0.01. SGD moves it by
+# the gradient, and with as large a gain would not be stable at 0.1.
+GAIN, SGD_GAIN = 50.0, 20.0
 
 
 class LogScalar:
@@ -70,7 +71,8 @@ class LogScalar:
         if not self.variable.trainable:
             return self.value()
         return _scale_gradient(
-            self.value(), 1 / (num_dims * self._information * self.gain)
+            self.value(),
+            SGD_GAIN / (num_dims * self._information * self.gain**2),
         )
 
 

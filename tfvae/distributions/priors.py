@@ -1,7 +1,6 @@
 """p(z): layers that own a prior's variables and make its distribution.
 
-A prior is one entry of `PRIORS`. Nobody calls the layer: whoever needs p(z)
-asks for `distribution()`.
+A prior is one entry of `PRIORS`; whoever needs p(z) asks for `distribution()`.
 """
 
 import functools
@@ -292,11 +291,9 @@ def _mixture(
     )
 
 
-def _check_num_components(num_components: int) -> None:
-    if num_components < 1:
-        raise ValueError(
-            f"`num_components` must be at least 1; got {num_components}."
-        )
+def _check_num_components(num: int) -> None:
+    if num < 1:
+        raise ValueError(f"`num_components` must be at least 1; got {num}.")
 
 
 def _to_unit_interval(x: tf.Tensor) -> tf.Tensor:
