@@ -143,7 +143,8 @@ def test_every_field_has_a_help_line_that_ends_without_a_dot(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "word"), [(name, word) for name in WORDS for word in WORDS[name]]
+    ("name", "word"),
+    [(name, word) for name in WORDS for word in sorted(WORDS[name])],
 )
 def test_every_word_is_accepted(name: str, word: str) -> None:
     assert getattr(Config(**{name: word}), name) == word

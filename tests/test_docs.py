@@ -57,6 +57,15 @@ def test_commands_in_readme_are_accepted() -> None:
         config.Config(**given)
 
 
+def test_evaluations_in_readme_are_accepted() -> None:
+    commands = re.findall(
+        r"python -m (tfvae\.evaluate(?: --\S+)*)", README.read_text()
+    )
+    assert len(commands) >= 2
+    for command in commands:
+        flags.parse_as(Evaluation, command.split("`")[0].split(), summary="")
+
+
 def test_ci_runs_the_test_command_of_readme() -> None:
     install, _, run = blocks("bash")[1].strip().rpartition(" && ")
     script = (ROOT / ".ci" / "run").read_text().splitlines()
@@ -70,6 +79,7 @@ def test_library_example_of_readme_runs() -> None:
     names: dict[str, object] = {}
     exec(compile(example, "README.md", "exec"), names)
     assert names["images"].shape == (16, 8, 8, 1)  # type: ignore[attr-defined]
+    assert names["estimate"].log_prob.shape == (297,)  # type: ignore[attr-defined]
 
 
 def test_build_notes_give_a_reason_for_every_dependency() -> None:

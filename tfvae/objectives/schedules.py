@@ -68,4 +68,7 @@ class Ramp:
         return self.top * tf.minimum(1.0, share)
 
 
-SCHEDULES: dict[str, Callable[[int], Schedule]] = {"linear": Linear, "cyclical": Cyclical}
+SCHEDULES: dict[str, Callable[[int], Schedule]] = {
+    "linear": Linear,
+    "cyclical": Cyclical,
+}
