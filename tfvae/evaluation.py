@@ -22,6 +22,7 @@ from tfvae.vae import VAE
 Figures = dict[str, Any]
 
 MOST_NUMBERS = 2**29  # of all examples, held as float32: 2 GiB
+FEWEST_COMPILED_DRAWS = 2_000_000  # below, XLA takes longer than it saves
 NUM_NAIVE = 200  # examples that the naive estimate is shown for
 NUM_AGGREGATE = 5000  # examples whose posteriors are mixed
 NUM_PCA = 20_000  # training examples that PCA is fitted to
@@ -144,6 +145,8 @@ def _likelihood(
     num_samples, seed = protocol.num_samples, protocol.seed
     estimate = likelihood.importance_weighted(
         model, x, num_samples=num_samples, seed=seed,
+        jit_compile=run.config.architecture == "mlp"
+        and len(x) * num_samples >= FEWEST_COMPILED_DRAWS,
         progress=protocol.progress,
     )  # fmt: skip
     nll = -float(estimate.log_prob.mean())

@@ -42,7 +42,9 @@ def main(num_examples: int, num_samples: int) -> None:
     for piece in np.array_split(x, PIECES):
         at_least += products(len(piece) * num_samples)
         start = time.perf_counter()
-        likelihood.importance_weighted(model, piece, num_samples=num_samples)
+        likelihood.importance_weighted(
+            model, piece, num_samples=num_samples, jit_compile=True
+        )
         estimate += time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(

@@ -122,6 +122,13 @@ def test_no_two_draws_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     assert draws.size == 7 * 13 == np.unique(draws).size
 
 
+def test_xla_estimates_the_same() -> None:
+    estimate = likelihood.importance_weighted(
+        model_with_posterior(), X, num_samples=13, jit_compile=True
+    )
+    np.testing.assert_allclose(estimate.log_prob, EXACT, atol=1e-4)
+
+
 def test_memory_of_the_weights_is_bounded() -> None:
     batch_size, chunk = likelihood._sizes(784, 10_000_000)
     assert batch_size * 10_000_000 <= likelihood.WEIGHT_NUMBERS
