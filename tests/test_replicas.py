@@ -22,6 +22,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "bernoulli mlp": {"likelihood": "bernoulli", "architecture": "mlp"},
     "optimal conv": {"C": "optimal", "architecture": "conv"},
     "bernoulli conv": {"likelihood": "bernoulli", "architecture": "conv"},
+    "iwae": {"objective": "iwae", "posterior": "tril", "prior": "mixture"},
+    "beta_tc": {"objective": "beta_tc", "C": 5.0},
+    "factor": {"objective": "factor", "prior": "realnvp"},
+    "dip": {"objective": "dip", "free_bits": 0.1},
+    "mmd": {"objective": "mmd", "capacity": "3:4"},
+    "laplace": {"likelihood": "laplace", "prior": "vamp"},
 }
 
 
@@ -49,6 +55,7 @@ def train(
         latent_dim=2,
         optimizer="sgd",
         learning_rate=0.01,
+        num_components=3,
         epochs=EPOCHS,
         batch_size=BATCH_SIZE,
         jit_compile="off",

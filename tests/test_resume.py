@@ -28,6 +28,8 @@ MIRRORED = (*PLAIN, "--epochs=12", "--strategy=mirrored",
             "--num_virtual_devices=2", "--steps_per_execution=1")  # fmt: skip
 DYNAMIC = (*PLAIN, "--epochs=12", "--binarize=dynamic",
            "--kl_schedule=linear:3", "--steps_per_execution=1")  # fmt: skip
+ADVERSARY = (*PLAIN, "--epochs=12", "--objective=factor", "--prior=vamp",
+             "--num_components=5", "--steps_per_execution=1")  # fmt: skip
 LONGEST_START_SECONDS = 120
 POLL_SECONDS = 0.003
 
@@ -171,7 +173,9 @@ def test_killed_while_finishing_ends_with_the_same_result(
 
 
 @pytest.mark.parametrize(
-    "flags", [MIRRORED, DYNAMIC], ids=["mirrored", "dynamic"]
+    "flags",
+    [MIRRORED, DYNAMIC, ADVERSARY],
+    ids=["mirrored", "dynamic", "adversary"],
 )
 def test_killed_then_interrupted_ends_with_the_same_weights(
     start: Started, tmp_path: pathlib.Path, flags: tuple[str, ...]

@@ -8,6 +8,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "AutoEncoder": "tfvae.baselines",
     "Bernoulli": "tfvae.distributions.likelihoods",
     "Config": "tfvae.config",
     "DataSpec": "tfvae.data.spec",

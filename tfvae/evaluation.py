@@ -145,8 +145,7 @@ def _likelihood(
     num_samples, seed = protocol.num_samples, protocol.seed
     estimate = likelihood.importance_weighted(
         model, x, num_samples=num_samples, seed=seed,
-        jit_compile=run.config.architecture == "mlp"
-        and len(x) * num_samples >= FEWEST_COMPILED_DRAWS,
+        jit_compile=len(x) * num_samples >= FEWEST_COMPILED_DRAWS,
         progress=protocol.progress,
     )  # fmt: skip
     nll = -float(estimate.log_prob.mean())

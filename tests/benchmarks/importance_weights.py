@@ -20,7 +20,7 @@ from tfvae.distributions.likelihoods import Bernoulli
 from tfvae.metrics import likelihood
 
 LATENT_DIM, HIDDEN, NUM_DIMS = 50, (200, 200), 784
-PIECES = 5
+PIECES = 2
 
 
 def main(num_examples: int, num_samples: int) -> None:
