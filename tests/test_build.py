@@ -193,6 +193,9 @@ def test_short_last_batch_is_a_step(num_examples: int, steps: int) -> None:
         ({"objective": "iwae", "free_bits": 0.5}, SMALL_IMAGE, 1,
          "`free_bits` is not for `objective`=iwae, which has no KL term of its "
          "own; leave it out."),
+        ({"objective": "mmd", "steps_per_execution": 5}, SMALL_IMAGE, 2,
+         "`steps_per_execution` must be 1 for `objective`=mmd on 2 replicas; "
+         "got 5."),
         ({"capacity": "5", "free_bits": 0.5}, SMALL_IMAGE, 1,
          "`free_bits` and `capacity` exclude each other."),
         ({"free_bits": 0.5, "prior": "vamp"}, SMALL_IMAGE, 1,

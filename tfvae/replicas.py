@@ -82,6 +82,10 @@ def gather_batch(
       values: each [local_batch, ...].
       weight: [local_batch], or None; examples of weight 0 are left out.
 
+    Raises:
+      tf.errors.InvalidArgumentError: on several replicas, where one execution
+        of several steps meets batches of different sizes.
+
     Returns:
       values: each [global_batch, ...], in the order of the global batch.
       rows: [local_batch], index there of each of this replica's examples; of

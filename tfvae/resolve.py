@@ -42,10 +42,6 @@ def resolve(
     _check_model(config)
     architecture = _architecture(config, spec)
     likelihood = _likelihood(config, spec)
-    steps_per_execution = config.steps_per_execution
-    if steps_per_execution == "auto":
-        steps = steps_per_epoch(config, num_examples)
-        steps_per_execution = min(STEPS_PER_EXECUTION, steps)
     hidden_units = config.hidden_units
     if hidden_units == "auto":
         hidden_units = HIDDEN_UNITS[architecture]
@@ -60,7 +56,9 @@ def resolve(
         jit_compile=_jit_compile(
             config, architecture, num_examples, num_replicas
         ),
-        steps_per_execution=steps_per_execution,
+        steps_per_execution=_steps_per_execution(
+            config, num_examples, num_replicas
+        ),
         **_objective(config, OBJECTIVES[config.objective]),
     )
 
@@ -219,6 +217,25 @@ def _check_penalty(config: Config, kind: Kind) -> None:
             "`free_bits` needs the KL of each dimension, which only "
             "`posterior`=diag with `prior`=standard_normal has."
         )
+
+
+def _steps_per_execution(
+    config: Config, num_examples: int, num_replicas: int
+) -> int:
+    asked = config.steps_per_execution
+    # Within one execution TensorFlow can gather tensors of one shape only, and
+    # the last batch of an epoch is shorter.
+    if OBJECTIVES[config.objective].gathers and num_replicas > 1:
+        if asked not in ("auto", 1):
+            raise InputError(
+                f"`steps_per_execution` must be 1 for `objective`="
+                f"{config.objective} on {num_replicas} replicas; got {asked}."
+            )
+        return 1
+    if asked == "auto":
+        steps = steps_per_epoch(config, num_examples)
+        return min(STEPS_PER_EXECUTION, steps)
+    return int(asked)
 
 
 def _jit_compile(

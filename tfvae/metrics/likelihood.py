@@ -103,7 +103,9 @@ def naive(
     # TFP takes 32-bit seeds only.
     z = model.prior.sample(
         num_samples,
-        seed=tf.cast(_chunk_seed(seed, tf.constant([0, 0], tf.int64)), tf.int32),
+        seed=tf.cast(
+            _chunk_seed(seed, tf.constant([0, 0], tf.int64)), tf.int32
+        ),
     )
     chunk = max(1, DECODED_NUMBERS // (4 * x.size))
 

@@ -53,6 +53,7 @@ class Kind:
       takes_penalty: whether free bits and a capacity make sense.
       takes_draws: whether more than one draw does.
       posteriors: that it can score; empty: all.
+      gathers: whether codes are gathered from all replicas.
       draws_more: whether it draws besides z, inside the compiled step.
     """
 
@@ -63,6 +64,7 @@ class Kind:
     takes_penalty: bool = True
     takes_draws: bool = True
     posteriors: tuple[str, ...] = ()
+    gathers: bool = False
     draws_more: bool = False
 
 
@@ -85,22 +87,22 @@ OBJECTIVES: dict[str, Kind] = {
     ),
     "beta_tc": Kind(
         lambda s: BetaTC(s.weight, s.num_examples, s.penalty),
-        weight=6.0, takes_draws=False, posteriors=("diag",),
+        weight=6.0, takes_draws=False, gathers=True, posteriors=("diag",),
     ),
     "factor": Kind(
         lambda s: Factor(s.weight, s.latent_dim, s.penalty),
-        weight=10.0, takes_draws=False, draws_more=True,
+        weight=10.0, takes_draws=False, gathers=True, draws_more=True,
     ),
     "dip": Kind(
         lambda s: DipI(s.weight, s.penalty),
-        weight=10.0, takes_draws=False, posteriors=("diag", "tril"),
+        weight=10.0, takes_draws=False, gathers=True, posteriors=("diag", "tril"),
     ),
     "dip_ii": Kind(
         lambda s: DipII(s.weight, s.penalty),
-        weight=1.0, takes_draws=False, posteriors=("diag", "tril"),
+        weight=1.0, takes_draws=False, gathers=True, posteriors=("diag", "tril"),
     ),
     "mmd": Kind(
         lambda s: Mmd(s.weight, s.info_alpha, s.sample_prior, s.penalty),
-        weight=10.0, takes_draws=False, draws_more=True,
+        weight=10.0, takes_draws=False, gathers=True, draws_more=True,
     ),
 }  # fmt: skip
