@@ -95,11 +95,13 @@ OBJECTIVES: dict[str, Kind] = {
     ),
     "dip": Kind(
         lambda s: DipI(s.weight, s.penalty),
-        weight=10.0, takes_draws=False, gathers=True, posteriors=("diag", "tril"),
+        weight=10.0, takes_draws=False, gathers=True,
+        posteriors=("diag", "tril"),
     ),
     "dip_ii": Kind(
         lambda s: DipII(s.weight, s.penalty),
-        weight=1.0, takes_draws=False, gathers=True, posteriors=("diag", "tril"),
+        weight=1.0, takes_draws=False, gathers=True,
+        posteriors=("diag", "tril"),
     ),
     "mmd": Kind(
         lambda s: Mmd(s.weight, s.info_alpha, s.sample_prior, s.penalty),
