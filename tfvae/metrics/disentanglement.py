@@ -57,7 +57,7 @@ def mig(codes: np.ndarray, factors: np.ndarray, *, num_bins: int = 20) -> float:
 
     References:
       Chen et al., 2018. Isolating Sources of Disentanglement in Variational
-      Autoencoders, eq. 6. https://arxiv.org/abs/1802.04942
+      Autoencoders. https://arxiv.org/abs/1802.04942
     """
     codes, factors = check(codes, factors)
     binned = [

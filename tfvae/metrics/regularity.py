@@ -68,7 +68,7 @@ def completeness(
 
     References:
       Kynkaanniemi et al., 2019. Improved Precision and Recall Metric for
-      Assessing Generative Models, eq. 1 and 2.
+      Assessing Generative Models.
       https://arxiv.org/abs/1904.06991
     """
     samples, reference = _flat(samples), _flat(reference)

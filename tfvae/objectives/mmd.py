@@ -52,7 +52,7 @@ def squared_mmd(z: tf.Tensor, prior_z: tf.Tensor) -> tf.Tensor:
         is below 0 at times. 0 for a batch of one, which has no pairs.
 
     References:
-      Gretton et al., 2012. A Kernel Two-Sample Test, lemma 6.
+      Gretton et al., 2012. A Kernel Two-Sample Test.
       https://jmlr.org/papers/v13/gretton12a.html
     """
     size = tf.shape(z)[0]
@@ -81,7 +81,7 @@ class Mmd:
     References:
       Zhao et al., 2019. InfoVAE: Balancing Learning and Inference in
       Variational Autoencoders. https://arxiv.org/abs/1706.02262
-      Tolstikhin et al., 2018. Wasserstein Auto-Encoders, algorithm 2.
+      Tolstikhin et al., 2018. Wasserstein Auto-Encoders.
       https://arxiv.org/abs/1711.01558
     """
 

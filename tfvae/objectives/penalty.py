@@ -14,10 +14,10 @@ class KLPenalty:
     """kl_weight * KL; or with free bits, or with a capacity, in place of KL.
 
     Free bits: sum_j max(free_bits, mean_i KL_ij), so that no latent dimension
-    gains by falling below `free_bits` (Kingma et al., 2016, eq. 15).
+    gains by falling below `free_bits` (Kingma et al., 2016).
 
     Capacity: capacity_weight * |mean_i KL_i - capacity(step)|, so that the KL
-    is led up to the capacity (Burgess et al., 2018, eq. 8).
+    is led up to the capacity (Burgess et al., 2018).
 
     The means run over the global batch. Values are given per example, such
     that their mean is the formula's value and gradient.
