@@ -25,7 +25,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "iwae": {"objective": "iwae", "posterior": "tril", "prior": "mixture"},
     "beta_tc": {"objective": "beta_tc", "C": 5.0},
     "factor": {"objective": "factor", "prior": "realnvp"},
-    "mmd": {"objective": "mmd", "capacity": "3:4"},
+    "mmd": {"objective": "mmd", "objective_weight": 1.0},
 }
 
 
