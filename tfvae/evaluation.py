@@ -156,7 +156,7 @@ def _likelihood(
         else estimate.log_ratio.mean()
     )
     distortion = -float(estimate.log_likelihood.mean())
-    shown = x[: min(NUM_NAIVE, len(x))]
+    shown = x[_random_ids(len(x), NUM_NAIVE, seed)]
     naive = likelihood.naive(model, shown, num_samples=num_samples, seed=seed)
     kind = LIKELIHOODS[run.config.likelihood]
     figures: Figures = {
