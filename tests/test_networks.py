@@ -115,7 +115,13 @@ def test_replicas_see_the_same_kl_and_warn_of_nothing(
         )
     finally:
         tf.get_logger().removeHandler(caplog.handler)
-    assert [r.message for r in caplog.records if r.levelname != "INFO"] == []
+    # TensorFlow counts the traces of strategy.run over all tests together.
+    told = [
+        record.message
+        for record in caplog.records
+        if record.levelname != "INFO" and "retracing" not in record.message
+    ]
+    assert told == []
     assert len(results) == 2
     for kl in results:
         np.testing.assert_allclose(kl, expected, rtol=1e-4, atol=1e-5)
