@@ -17,20 +17,33 @@ PACKAGES = ("tfvae", "tuning", "export")
 # From the bottom up. A module knows lower rooms and, without circles, its own.
 LEVELS = (
     {"errors", "settings", "config", "plots", "strategy", "replicas"},
-    {"distributions", "trunks", "objectives", "data", "noise", "faults"},
-    {"networks", "learner", "vae", "baselines", "metrics"},
+    {
+        "distributions",
+        "trunks",
+        "objectives",
+        "data",
+        "noise",
+        "faults",
+        "latents",
+        "page",
+        "config_file",
+    },
+    {"condition", "networks", "learner", "vae", "baselines", "metrics"},
     {
         "resolve",
         "build",
         "run_dir",
         "callbacks",
+        "board",
+        "examples",
         "figures",
         "training",
         "summary",
         "evaluation",
-        "report",
+        "generation",
+        "report_figures",
     },
-    {"flags", "program", "train", "evaluate", "generate"},
+    {"flags", "program", "train", "evaluate", "generate", "report"},
     {"tuning", "export"},
 )
 # What the lowest rooms may share: the words for settings and for errors.
@@ -43,8 +56,9 @@ HOMES = {
     "tensorflow_serving": {"export"},
 }
 TAKE_A_CONFIG = {
-    "resolve", "build", "run_dir", "data.load", "flags", "training", "summary",
-    "train", "evaluation", "evaluate", "generate", "report",
+    "resolve", "build", "run_dir", "data.load", "config_file", "flags",
+    "training", "summary", "examples", "train", "evaluation", "evaluate",
+    "generation", "generate", "report_figures", "report",
 }  # fmt: skip
 MOST_FILE_LINES, MOST_FUNCTION_LINES = 300, 60
 
@@ -111,7 +125,7 @@ def test_file_knows_only_what_is_below_it(path: pathlib.Path) -> None:
     for imported in _own_imports(path) - {"tfvae"}:
         other = _room(imported)
         assert _level(other) <= _level(room), f"{room} imports {imported}"
-        if _level(room) == 0:
+        if _level(room) == 0 and other != room:
             assert other in VOCABULARY, f"{room} imports {imported}"
 
 
@@ -149,9 +163,10 @@ def test_library_has_one_home(library: str) -> None:
     }
     allowed = HOMES[library]
     assert all(
-        name in allowed or name.split(".")[0] in allowed for name in homes
+        any(f"{name}.".startswith(f"{home}.") for home in allowed)
+        for name in homes
     )
-    if library in ("absl.flags", "matplotlib", "tensorflow_datasets"):
+    if library in ("absl.flags", "tensorflow_datasets"):
         assert homes == allowed
 
 
