@@ -28,7 +28,15 @@ LEVELS = (
         "page",
         "config_file",
     },
-    {"condition", "networks", "learner", "vae", "baselines", "metrics"},
+    {
+        "batch",
+        "condition",
+        "networks",
+        "learner",
+        "vae",
+        "baselines",
+        "metrics",
+    },
     {
         "resolve",
         "build",
@@ -51,6 +59,7 @@ VOCABULARY = {"errors", "settings"}
 HOMES = {
     "absl.flags": {"tfvae.flags"},
     "matplotlib": {"tfvae.plots"},
+    "PIL": {"tfvae.plots"},
     "tensorflow_datasets": {"tfvae.data.tfds"},
     "keras_tuner": {"tuning"},
     "tensorflow_serving": {"export"},

@@ -53,6 +53,105 @@ def test_pca_with_more_components_than_there_are_is_exact() -> None:
     assert baselines.pca_mse(X, X, latent_dim=99) == pytest.approx(0, abs=1e-12)
 
 
+def conditional_mean(
+    train: np.ndarray, x: np.ndarray, seen: np.ndarray, latent_dim: int
+) -> np.ndarray:
+    """Returns x with its hidden values as N(mean, W W^T + sigma^2 I) has them.
+
+    The covariance keeps the leading eigenvalues of the data's, the others take
+    their mean; then E[x_h | x_s] = mean_h + C_hs C_ss^-1 (x_s - mean_s).
+    """
+    mean = train.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov(train, rowvar=False))
+    values[:-latent_dim] = values[:-latent_dim].mean()
+    C = vectors @ np.diag(values) @ vectors.T
+    filled = x.copy()
+    for i, s in enumerate(seen):
+        residual = np.linalg.solve(C[np.ix_(s, s)], (x[i] - mean)[s])
+        filled[i, ~s] = mean[~s] + C[np.ix_(~s, s)] @ residual
+    return filled
+
+
+IMAGES = RNG.normal(size=[60, 4]) @ RNG.normal(size=[4, 24])
+IMAGES = (IMAGES + RNG.normal(size=[60, 24])).reshape(60, 4, 3, 2)
+MASK = (RNG.random([7, 4, 3, 1]) < 0.5).astype(np.float32)
+
+
+@pytest.mark.parametrize("latent_dim", [1, 5])
+def test_imputed_pixels_are_the_conditional_mean_of_the_joint_gaussian(
+    latent_dim: int,
+) -> None:
+    train, x = IMAGES[:53], IMAGES[53:]
+    filled = baselines.pca_impute(train, x, MASK, latent_dim=latent_dim)
+    seen = np.repeat(MASK > 0, 2, axis=3).reshape(7, 24)
+    expected = conditional_mean(
+        train.reshape(53, 24), x.reshape(7, 24), seen, latent_dim
+    )
+    np.testing.assert_allclose(filled.reshape(7, 24), expected, rtol=1e-8)
+
+
+def test_imputing_with_fewer_pixels_than_components_and_no_noise() -> None:
+    # All 8 directions of 9 examples are kept, so sigma^2 is 0.
+    train, x = IMAGES[:9, ..., :1], IMAGES[9:, ..., :1]
+    mask = np.zeros([51, 12])
+    np.put_along_axis(mask, RNG.random(mask.shape).argsort()[:, :3], 1, axis=1)
+    filled = baselines.pca_impute(
+        train, x, mask.reshape(x.shape), latent_dim=99
+    )
+    expected = conditional_mean(
+        train.reshape(9, 12), x.reshape(51, 12), mask > 0, latent_dim=11
+    )
+    np.testing.assert_allclose(filled.reshape(51, 12), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("seed", "latent_dim"), [(0, 15), (5, 7), (5, 8)])
+def test_imputing_knows_no_more_than_the_mean_of_isotropic_data(
+    seed: int, latent_dim: int
+) -> None:
+    # All eigenvalues are equal but for rounding, which makes some differences
+    # to their mean negative.
+    rng = np.random.default_rng(seed)
+    axes = np.linalg.qr(rng.normal(size=[30, 30]))[0]
+    train = np.concatenate([axes, -axes]).reshape(60, 5, 6, 1)
+    mask = (rng.random([7, 5, 6, 1]) < 0.5).astype(np.float64)
+    filled = baselines.pca_impute(train, mask, mask, latent_dim=latent_dim)
+    np.testing.assert_allclose(filled, mask, atol=1e-6)
+
+
+def test_imputing_keeps_what_is_seen_and_looks_at_nothing_hidden() -> None:
+    train, x = (part.astype(np.float32) for part in (IMAGES[:53], IMAGES[53:]))
+    filled = baselines.pca_impute(train, x, MASK, latent_dim=3)
+    assert filled.dtype == np.float32
+    seen = np.broadcast_to(MASK, x.shape) == 1
+    np.testing.assert_array_equal(filled[seen], x[seen])
+    without = np.where(seen, x, np.nan)
+    again = baselines.pca_impute(train, without, MASK, latent_dim=3)
+    np.testing.assert_array_equal(again, filled)
+
+
+def test_imputing_of_all_and_of_nothing() -> None:
+    train, x = IMAGES[:53], IMAGES[53:]
+    mask = np.zeros([7, 4, 3, 1], np.float32)
+    nothing = baselines.pca_impute(train, x, mask, latent_dim=3)
+    mean = np.broadcast_to(train.mean(axis=0), x.shape)
+    np.testing.assert_allclose(nothing, mean, rtol=1e-8)
+    everything = baselines.pca_impute(train, x, 1 + mask, latent_dim=3)
+    np.testing.assert_array_equal(everything, x)
+
+
+@pytest.mark.parametrize("latent_dim", [2, 5, 99])
+def test_imputing_is_exact_where_no_variance_is_left_out(
+    latent_dim: int,
+) -> None:
+    # Images of a plane: any two pixels tell all, and sigma^2 is 0.
+    x = RNG.normal(size=[23, 2]) @ RNG.normal(size=[2, 12]) + 3
+    x = x.reshape(23, 4, 3, 1)
+    mask = np.zeros([5, 4, 3, 1], np.float32)
+    mask[:, 1:3] = 1
+    filled = baselines.pca_impute(x, x[:5], mask, latent_dim=latent_dim)
+    np.testing.assert_allclose(filled, x[:5], rtol=1e-6)
+
+
 def test_linear_autoencoder_reaches_pca_s_error_on_digits() -> None:
     x = (datasets.load_digits().images[..., np.newaxis] / 16).astype(np.float32)
     model = linear((8, 8, 1), 4, Gaussian("optimal"), mean=x.mean(axis=0))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tfvae import config as config_lib
+from tfvae import config_file
 from tfvae import settings
 from tfvae.config import FIELDS, Config
 from tfvae.errors import InputError
@@ -264,7 +264,7 @@ def test_json_round_trip_loses_nothing(
     path = tmp_path / "config.json"
     path.write_text(config.to_json())
     assert list(json.loads(path.read_text())) == list(FIELDS)
-    read = config_lib.read_json(str(path))
+    read = config_file.read_json(str(path))
     assert Config(**read) == config
     assert {n: type(v) for n, v in read.items()} == {
         n: type(v) for n, v in dataclasses.asdict(config).items()
@@ -274,7 +274,7 @@ def test_json_round_trip_loses_nothing(
 def test_json_may_hold_some_of_the_settings(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "some.json"
     path.write_text('{"latent_dim": 3, "C": 2}')
-    assert config_lib.read_json(str(path)) == {"latent_dim": 3, "C": 2.0}
+    assert config_file.read_json(str(path)) == {"latent_dim": 3, "C": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -298,21 +298,21 @@ def test_wrong_json_is_refused_with_the_file_and_the_key(
     path = tmp_path / "c.json"
     path.write_text(content)
     with pytest.raises(InputError, match=message):
-        config_lib.read_json(str(path))
+        config_file.read_json(str(path))
 
 
 def test_missing_json_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(
         InputError, match=r"`config` .*no.json: No such file or directory."
     ):
-        config_lib.read_json(str(tmp_path / "no.json"))
+        config_file.read_json(str(tmp_path / "no.json"))
 
 
 def test_json_that_is_not_utf8_is_refused(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "c.json"
     path.write_bytes(b"\xff\xfe{}")
     with pytest.raises(InputError, match=r"`config` .*c.json is not JSON: "):
-        config_lib.read_json(str(path))
+        config_file.read_json(str(path))
 
 
 @pytest.mark.parametrize("name", OTHER)

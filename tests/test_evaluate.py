@@ -246,19 +246,3 @@ def test_help_answers_without_tensorflow() -> None:
     )
     for name in ("num_samples", "baselines", "split"):
         assert f"  --{name}\n" in result.stdout
-
-
-def test_random_examples_are_a_part_of_the_split(digits: str) -> None:
-    from tfvae import evaluation
-
-    config = load_run(digits).config
-    test = load_data(config).test
-    everything = evaluation.load_examples(config, test, num_examples=0, seed=0)
-    some = evaluation.load_examples(config, test, num_examples=11, seed=3)
-    other = evaluation.load_examples(config, test, num_examples=11, seed=4)
-    assert everything.shape == (179, 8, 8, 1)
-    np.testing.assert_array_equal(everything, np.float32(test.x / 16))
-    rows = {x.tobytes() for x in everything}
-    assert len({x.tobytes() for x in some}) == 11
-    assert {x.tobytes() for x in some} <= rows
-    assert not np.array_equal(some, other)

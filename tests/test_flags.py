@@ -1,5 +1,6 @@
 """Command lines: precedence, messages, help, and what is not imported."""
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -14,6 +15,7 @@ from tfvae import flags
 from tfvae.config import FIELDS, Config
 from tfvae.errors import InputError
 from tfvae.flags import LAUNCH_FIELDS
+from tfvae.settings import setting
 
 ALL_FIELDS = {**LAUNCH_FIELDS, **FIELDS}
 ROOT = pathlib.Path(__file__).parents[1]
@@ -205,3 +207,57 @@ def test_help_loads_no_tensorflow_and_answers_within_a_second() -> None:
     assert done.stderr == "loaded: []\n"
     assert "  --latent_dim\n" in done.stdout
     assert min(seconds) < 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Cooking:
+    meal: str = setting("", "what to cook", words=("soup", "rice"))
+    salt: int = setting(1, "grams", number=int, minimum=0)
+    spicy: bool = setting(False, "with pepper", is_switch=True)
+
+
+def cook(*arguments: str) -> Cooking:
+    return flags.parse_as(
+        Cooking, ["cook.py", *arguments], summary="Cooks.", positional="meal"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("rice", "--salt=3", "--spicy"),
+        ("--salt=3", "rice", "--spicy"),
+        ("--salt", "3", "--spicy", "rice"),
+    ],
+)
+def test_word_stands_in_any_place(arguments: tuple[str, ...]) -> None:
+    assert cook(*arguments) == Cooking("rice", salt=3, spicy=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "`meal` is missing: it must be soup or rice; see --help."),
+        (["--salt=3"], "`meal` is missing"),
+        (["rize"], "`meal` must be soup or rice; got 'rize'."),
+        (["rice", "soup"], "unexpected argument 'soup'; settings are given as"),
+        (["--meal=rice"], "unknown flag `meal`; see --help."),
+        (["rice", "--slat=3"], "unknown flag `slat`; did you mean `salt`?"),
+    ],
+)
+def test_wrong_word_is_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        cook(*arguments)
+    assert str(refused.value).startswith(message)
+
+
+def test_help_needs_no_word_and_lists_it_as_no_flag() -> None:
+    with pytest.raises(flags.HelpRequested) as text:
+        cook("--help")
+    assert "  --salt\n" in str(text.value)
+    assert "--meal" not in str(text.value)
+
+
+def test_word_is_stray_where_none_is_taken() -> None:
+    with pytest.raises(InputError, match="unexpected argument 'rice'"):
+        flags.parse_as(Cooking, ["cook.py", "rice"], summary="Cooks.")

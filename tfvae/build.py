@@ -10,6 +10,7 @@ import tf_keras
 
 from tfvae import networks, trunks
 from tfvae.baselines import AutoEncoder, make_code_encoder
+from tfvae.condition import Condition, Label, Mask
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.distributions.likelihoods import LIKELIHOODS
@@ -55,22 +56,19 @@ def build_model(
       mean: of the training data, [*event_shape]; see `make_decoder`.
     """
     tf_keras.utils.set_random_seed(config.seed)
-    encoder_trunk, decoder_trunk = trunks.TRUNKS[config.architecture](
-        spec.event_shape,
-        config.filters,
-        config.hidden_units,
-        activation=config.activation,
-        dtype=tf_keras.mixed_precision.Policy(POLICIES[config.precision]),
-    )
+    encoder_trunk, decoder_trunk = _make_trunks(config, spec)
+    condition = CONDITIONS[config.condition](config, spec)
     likelihood = LIKELIHOODS[config.likelihood].for_data(
         config.C, support=spec.support, levels=spec.levels
     )
     decoder = networks.make_decoder(
         decoder_trunk, config.latent_dim, spec.event_shape, likelihood,
-        mean=mean,
+        mean=mean, condition=condition,
     )  # fmt: skip
     make = {"vae": _make_vae, "ae": _make_autoencoder}[config.model]
-    model = make(config, spec, encoder_trunk, decoder, num_examples, examples)
+    model = make(
+        config, spec, encoder_trunk, decoder, condition, num_examples, examples
+    )
     steps = -(-num_examples // config.batch_size)
     model.compile(
         optimizer=_make_optimizer(config, steps),
@@ -100,10 +98,13 @@ def _make_autoencoder(
     spec: DataSpec,
     trunk: tf_keras.layers.Layer,
     decoder: tf_keras.Model,
+    condition: Condition,
     *_: Any,
 ) -> AutoEncoder:
-    encoder = make_code_encoder(trunk, spec.event_shape, config.latent_dim)
-    return AutoEncoder(encoder, decoder, seed=config.seed)
+    encoder = make_code_encoder(
+        trunk, spec.event_shape, config.latent_dim, condition=condition
+    )
+    return AutoEncoder(encoder, decoder, seed=config.seed, condition=condition)
 
 
 def _make_vae(
@@ -111,6 +112,7 @@ def _make_vae(
     spec: DataSpec,
     trunk: tf_keras.layers.Layer,
     decoder: tf_keras.Model,
+    condition: Condition,
     num_examples: int,
     examples: Callable[[int], np.ndarray] | None,
 ) -> VAE:
@@ -126,7 +128,7 @@ def _make_vae(
     )
     encoder = networks.make_encoder(
         trunk, spec.event_shape, config.latent_dim,
-        posterior=config.posterior, prior=prior,
+        posterior=config.posterior, prior=prior, condition=condition,
     )  # fmt: skip
     return VAE(
         encoder,
@@ -134,7 +136,38 @@ def _make_vae(
         objective=_make_objective(config, prior, num_examples),
         num_samples=int(config.num_samples),
         seed=config.seed,
+        condition=condition,
     )
+
+
+def _make_trunks(
+    config: Config, spec: DataSpec
+) -> tuple[tf_keras.layers.Layer, tf_keras.layers.Layer]:
+    return trunks.TRUNKS[config.architecture](
+        spec.event_shape,
+        config.filters,
+        config.hidden_units,
+        activation=config.activation,
+        dtype=tf_keras.mixed_precision.Policy(POLICIES[config.precision]),
+    )
+
+
+def _make_label(config: Config, spec: DataSpec) -> Label:
+    del config
+    assert spec.num_classes is not None
+    return Label(spec.event_shape, spec.num_classes)
+
+
+def _make_mask(config: Config, spec: DataSpec) -> Mask:
+    # The seen part is read by a trunk like the encoder's.
+    return Mask(spec.event_shape, _make_trunks(config, spec)[0])
+
+
+CONDITIONS: dict[str, Callable[[Config, DataSpec], Condition]] = {
+    "none": lambda config, spec: Condition(),
+    "label": _make_label,
+    "mask": _make_mask,
+}
 
 
 def _make_objective(

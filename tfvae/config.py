@@ -6,7 +6,6 @@ learned is Config; how it is launched (`flags.Launch`) is not.
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from tfvae import settings
@@ -62,6 +61,22 @@ class Config:
         "ae: the deterministic autoencoder, a baseline",
         words=("vae", "ae"),
     )
+    condition: str = setting(
+        "none",
+        "what the networks are told of each example: its class (label), or a "
+        "part of the image (mask), which they complete",
+        words=("none", "label", "mask"),
+    )
+    mask: str = setting(
+        "mixed",
+        "condition=mask: which pixels are seen; drawn anew for each image "
+        "(mixed, halves, quadrants, blocks, scattered) or always the same",
+        words=(
+            "mixed", "halves", "quadrants", "blocks", "scattered", "left",
+            "right", "top", "bottom", "quadrant", "two_quadrants",
+            "three_quadrants", "border",
+        ),
+    )  # fmt: skip
     architecture: str = setting(
         "auto",
         "auto: conv for images of 16 pixels and more, else mlp",
@@ -257,42 +272,3 @@ class Config:
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
-
-
-def read_json(path: str) -> dict[str, Any]:
-    """Returns the settings that a config.json holds, checked one by one.
-
-    Args:
-      path: of a JSON object with some or all of Config's fields.
-
-    Raises:
-      InputError: the file is missing, no JSON object, or has an unknown or
-        ill-typed key.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except OSError as error:
-        raise InputError(f"`config` {path}: {error.strerror}.") from error
-    except ValueError as error:
-        raise InputError(f"`config` {path} is not JSON: {error}.") from error
-    if not isinstance(content, dict):
-        raise InputError(f"`config` {path} must hold one JSON object.")
-    return checked(content, source=path)
-
-
-def checked(values: Mapping[str, Any], *, source: str) -> dict[str, Any]:
-    """Returns `values` in their fields' own types.
-
-    Raises:
-      InputError: names the `source`, and the key that is unknown or ill-typed.
-    """
-    result = {}
-    for name, value in values.items():
-        if name not in FIELDS:
-            raise settings.unknown(f"key in {source}:", name, FIELDS)
-        try:
-            result[name] = settings.check(FIELDS[name], value)
-        except InputError as error:
-            raise InputError(f"{source}: {error}") from error
-    return result

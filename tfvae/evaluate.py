@@ -5,14 +5,14 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tfvae import flags, program
-from tfvae.config import Config
+from tfvae import flags, program, settings
+from tfvae.config import FIELDS, Config
+from tfvae.errors import InputError
 from tfvae.settings import setting
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
-    import numpy as np
-
     from tfvae.data.split import Splits
+    from tfvae.examples import Examples
     from tfvae.run_dir import Run
 
 SUMMARY = """Measures a trained run on held-out data; writes evaluation.json.
@@ -44,6 +44,12 @@ class Evaluation:
         "test",
         "which part of the data",
         words=("test", "validation", "train"),
+    )
+    mask: str = setting(
+        "",
+        "of a run with --condition=mask: which pixels are seen; empty: as the "
+        "run was trained",
+        words=("", *settings.rule_of(FIELDS["mask"]).words),
     )
     weights: str = setting(
         "best",
@@ -92,26 +98,32 @@ def evaluate(run: "Run", asked: Evaluation) -> dict[str, Any]:
     """
     import tqdm
 
-    from tfvae import evaluation
+    from tfvae import evaluation, examples
     from tfvae.data.load import load_data
 
     config = run.config
     if asked.data_dir:
         config = dataclasses.replace(config, data_dir=asked.data_dir)
     splits = load_data(config)
-    x = evaluation.load_examples(
+    if asked.mask and config.condition != "mask":
+        raise InputError(
+            "`mask` is for runs that were trained with --condition=mask; this "
+            f"one has --condition={config.condition}; leave it out."
+        )
+    shown = examples.load_examples(
         config,
         getattr(splits, asked.split),
         num_examples=asked.num_examples,
         seed=asked.seed,
+        mask=asked.mask,
     )
     with tqdm.tqdm(
-        total=len(x), unit=" examples", disable=not sys.stderr.isatty()
+        total=len(shown), unit=" examples", disable=not sys.stderr.isatty()
     ) as bar:
         figures = evaluation.measure(
             run,
             splits,
-            x,
+            shown,
             evaluation.Protocol(
                 asked.num_samples,
                 asked.seed,
@@ -119,12 +131,16 @@ def evaluate(run: "Run", asked: Evaluation) -> dict[str, Any]:
             ),
         )
     if asked.baselines:
-        figures |= _baselines(config, run, splits, x)
+        figures |= _baselines(config, run, splits, shown)
     figures |= {
         "split": asked.split,
         "seed": asked.seed,
         "weights": asked.weights,
         "pixels": _pixels(config),
+        "condition": config.condition,
+        "mask": (asked.mask or config.mask)
+        if config.condition == "mask"
+        else None,
     }
     run.run_dir.write_json("evaluation.json", figures)
     _draw(run, figures)
@@ -135,17 +151,24 @@ def evaluate(run: "Run", asked: Evaluation) -> dict[str, Any]:
 
 
 def _baselines(
-    config: Config, run: "Run", splits: "Splits", x: "np.ndarray"
+    config: Config, run: "Run", splits: "Splits", shown: "Examples"
 ) -> dict[str, Any]:
     """Fits PCA and trains an autoencoder, both of the run's latent size."""
     from tfvae import baselines, evaluation, resolve, strategy, train
+    from tfvae.examples import load_examples
     from tfvae.metrics import decoding
     from tfvae.run_dir import RunDir, load_run
 
-    reference = evaluation.load_examples(
+    x, condition = shown.x, shown.condition
+    reference = load_examples(
         config, splits.train, num_examples=evaluation.NUM_PCA, seed=config.seed
-    )
+    ).x
     pca_mse = baselines.pca_mse(reference, x, latent_dim=config.latent_dim)
+    figures: dict[str, Any] = {"pca_mse": pca_mse}
+    if "mask" in condition:
+        figures["pca_hidden_mse"] = evaluation.imputation_mse(
+            reference, shown, latent_dim=config.latent_dim
+        )
     folder = RunDir(os.path.join(run.run_dir.file("baselines"), "ae"))
     folder.prepare()
     print("baseline: the same networks without noise and prior")
@@ -155,13 +178,12 @@ def _baselines(
         strategy.make_strategy("one_device"),
     )
     autoencoder = load_run(folder.path).model
-    ae = {
-        "ae_mse": decoding.mse(autoencoder, x),
+    return figures | {
+        "ae_mse": decoding.mse(autoencoder, x, condition),
         "ae_regularity": decoding.regularity_of(
-            autoencoder, x, seed=config.seed
+            autoencoder, x, condition, seed=config.seed
         ),
     }
-    return {"pca_mse": pca_mse, **ae}
 
 
 def _pixels(config: Config) -> str:
@@ -179,14 +201,15 @@ def _draw(run: "Run", figures: dict[str, Any]) -> None:
     if "nll_curve" in figures and importlib.util.find_spec("tfvae.plots"):
         from tfvae import plots
 
+        curves = {"importance-weighted: z ~ q(z|x)": figures["nll_curve"]}
+        if "naive_curve" in figures:
+            num = figures["naive_num_examples"]
+            name = f"naive: z ~ p(z), {num} examples"
+            curves[name] = figures["naive_curve"]
         run.run_dir.save_figure(
             "nll_convergence",
             plots.convergence(
-                {
-                    "importance-weighted: z ~ q(z|x)": figures["nll_curve"],
-                    f"naive: z ~ p(z), {figures['naive_num_examples']} "
-                    "examples": figures["naive_curve"],
-                },
+                curves,
                 exact=figures.get("exact_model_nll"),
             ),
         )

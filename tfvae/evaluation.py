@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
-from tfvae import noise
+from tfvae import baselines, noise
+from tfvae.condition import Values
 from tfvae.config import Config
-from tfvae.data import pipeline
-from tfvae.data.split import Split, Splits
+from tfvae.data.split import Splits
 from tfvae.distributions import posteriors
 from tfvae.distributions.likelihoods import LIKELIHOODS
-from tfvae.errors import InputError
+from tfvae.examples import Examples
 from tfvae.metrics import decoding, factored, latent, likelihood
 from tfvae.run_dir import Run
 from tfvae.vae import VAE
 
 Figures = dict[str, Any]
 
-MOST_NUMBERS = 2**29  # of all examples, held as float32: 2 GiB
 FEWEST_COMPILED_DRAWS = 2_000_000  # below, XLA takes longer than it saves
 NUM_NAIVE = 200  # examples that the naive estimate is shown for
 NUM_AGGREGATE = 5000  # examples whose posteriors are mixed
@@ -43,79 +43,43 @@ class Protocol:
     progress: Callable[[int], None] | None = None
 
 
-def load_examples(
-    config: Config, split: Split, *, num_examples: int, seed: int
-) -> np.ndarray:
-    """Returns the examples to measure, as the model sees them.
-
-    Args:
-      config: of the run; random pixels are drawn once, with its seed.
-      split: they are taken from.
-      num_examples: drawn at random, as some test sets are sorted by class; 0:
-        all, in order.
-      seed: of the choice.
-
-    Returns:
-      x: [n, *event_shape], float32.
-
-    Raises:
-      InputError: they do not fit into memory.
-    """
-    total = split.num_examples
-    chosen = np.arange(total)
-    if 0 < num_examples < total:
-        shuffled = np.random.default_rng(seed).permutation(total)
-        chosen = np.sort(shuffled[:num_examples])
-    batches = pipeline.eval_batches(
-        split,
-        decoding.BATCH,
-        seed=config.seed,
-        binarize=config.binarize,
-        dequantize=config.dequantize,
-    )
-    num_dims = math.prod(batches.element_spec.shape[1:])
-    if len(chosen) * num_dims > MOST_NUMBERS:
-        raise InputError(
-            f"{len(chosen):,} examples of {num_dims:,} numbers do not fit into "
-            f"memory; give --num_examples={MOST_NUMBERS // num_dims}."
-        )
-    parts, first = [], 0
-    for batch in batches.as_numpy_iterator():
-        inside = chosen[(chosen >= first) & (chosen < first + len(batch))]
-        parts.append(batch[inside - first])
-        first += len(batch)
-    return np.concatenate(parts)
-
-
 def measure(
-    run: Run, splits: Splits, x: np.ndarray, protocol: Protocol
+    run: Run, splits: Splits, examples: Examples, protocol: Protocol
 ) -> Figures:
     """Returns all figures of a run; an autoencoder has the last ones only.
 
     Args:
       run: trained.
       splits: its data.
-      x: [n, *event_shape], as `load_examples` returns them.
+      examples: to measure it on.
       protocol: how to measure.
     """
     model, figures = run.model, {}
+    x, condition = examples.x, examples.condition
     if isinstance(model, VAE):
-        figures = _likelihood(run, model, splits, x, protocol)
-        figures |= _posterior(model, x, protocol)
-    loc = decoding.batched(model.code, x)
+        figures = _likelihood(run, model, splits, examples, protocol)
+        figures |= _posterior(model, examples, protocol)
+    loc = decoding.batched(model.code, x, condition)
     figures |= {
-        "mse": decoding.mse(model, x),
+        "mse": decoding.mse(model, x, condition),
         "num_examples": len(x),
         "active_units": int(latent.active_units(loc).sum()),
-        "regularity": decoding.regularity_of(model, x, seed=protocol.seed),
+        "regularity": decoding.regularity_of(
+            model, x, condition, seed=protocol.seed
+        ),
     }
-    if splits.factors is not None and model.latent_dim > 1:
+    if "mask" in condition:
+        hidden = _num_hidden(examples).sum()
+        figures["hidden_mse"] = figures["mse"] * x.size / hidden
+        figures["hidden_share"] = float(hidden / x.size)
+    factors = None if condition else splits.factors
+    if factors is not None and model.latent_dim > 1:
         divisor, shift = splits.test.divisor, 0.5 * run.config.dequantize
         figures["disentanglement"] = factored.scores(
             lambda images: decoding.batched(
                 model.code, ((images + shift) / divisor).astype(np.float32)
             ),
-            splits.factors,
+            factors,
             seed=protocol.seed,
         )
     return figures
@@ -139,25 +103,53 @@ def bits_per_dim(
     return nll / (num_dims * math.log(2)) + scale
 
 
+def imputation_mse(
+    train: np.ndarray, examples: Examples, *, latent_dim: int
+) -> float:
+    """Returns PCA's squared error on hidden pixels, a mean over all of them.
+
+    Args:
+      train: [m, *event_shape], to which PCA is fitted.
+      examples: with masks.
+      latent_dim: number of components.
+    """
+    x, mask = examples.x, examples.condition["mask"]
+    completed = baselines.pca_impute(train, x, mask, latent_dim=latent_dim)
+    squared_error = np.square(x - completed, dtype=np.float64)
+    return float(squared_error.sum() / _num_hidden(examples).sum())
+
+
+def _num_hidden(examples: Examples) -> np.ndarray:
+    """Returns how many dimensions of each example are not known: [n]."""
+    x = examples.x
+    if "mask" not in examples.condition:
+        return np.full(len(x), x[0].size)
+    hidden = examples.condition["mask"] <= 0.5  # [n, height, width, 1]
+    return hidden.sum(axis=(1, 2, 3)) * x.shape[-1]
+
+
 def _likelihood(
-    run: Run, model: VAE, splits: Splits, x: np.ndarray, protocol: Protocol
+    run: Run,
+    model: VAE,
+    splits: Splits,
+    examples: Examples,
+    protocol: Protocol,
 ) -> Figures:
+    x, condition = examples.x, examples.condition
     num_samples, seed = protocol.num_samples, protocol.seed
     estimate = likelihood.importance_weighted(
-        model, x, num_samples=num_samples, seed=seed,
+        model, x, num_samples=num_samples, condition=condition, seed=seed,
         jit_compile=len(x) * num_samples >= FEWEST_COMPILED_DRAWS,
         progress=protocol.progress,
     )  # fmt: skip
     nll = -float(estimate.log_prob.mean())
     exact = model.kl_regularizer.exact
     rate = float(
-        np.mean(decoding.batched(lambda x: _kl(model, x), x))
+        np.mean(decoding.batched(lambda x, c: _kl(model, x, c), x, condition))
         if exact
         else estimate.log_ratio.mean()
     )
     distortion = -float(estimate.log_likelihood.mean())
-    shown = x[_random_ids(len(x), NUM_NAIVE, seed)]
-    naive = likelihood.naive(model, shown, num_samples=num_samples, seed=seed)
     kind = LIKELIHOODS[run.config.likelihood]
     figures: Figures = {
         "nll": nll,
@@ -169,16 +161,20 @@ def _likelihood(
         "rate_method": "closed form" if exact else f"{num_samples} draws",
         "distortion_nats": distortion,
         "bits_per_dim": bits_per_dim(
-            nll, x[0].size, level_scale=splits.level_scale,
+            nll, _num_hidden(examples).mean(), level_scale=splits.level_scale,
             is_density=kind.is_density,
         ),
         "C": model.likelihood.current_C(),
         "nll_curve": {
             str(k): -float(bound.mean()) for k, bound in estimate.curve.items()
         },
-        "naive_curve": {str(k): -bound for k, bound in naive.items()},
-        "naive_num_examples": len(shown),
     }  # fmt: skip
+    if condition:
+        return figures
+    shown = x[_random_ids(len(x), NUM_NAIVE, seed)]
+    naive = likelihood.naive(model, shown, num_samples=num_samples, seed=seed)
+    figures["naive_curve"] = {str(k): -bound for k, bound in naive.items()}
+    figures["naive_num_examples"] = len(shown)
     if splits.log_prob is not None:
         figures["exact_nll"] = -float(splits.log_prob(x).mean())
     if _is_linear_gaussian(run.config, splits):
@@ -198,13 +194,23 @@ def _is_linear_gaussian(config: Config, splits: Splits) -> bool:
     )
 
 
-def _posterior(model: VAE, x: np.ndarray, protocol: Protocol) -> Figures:
+def _posterior(model: VAE, examples: Examples, protocol: Protocol) -> Figures:
     """Returns the KL of each dimension, and how the rate splits."""
     kl_per_dim = None
     if model.kl_regularizer.exact:
-        per_dim = decoding.batched(lambda x: _kl_per_dim(model, x), x)
+        per_dim = decoding.batched(
+            lambda x, c: _kl_per_dim(model, x, c),
+            examples.x,
+            examples.condition,
+        )
         kl_per_dim = per_dim.mean(axis=0).tolist()
-    mixed = tf.constant(x[_random_ids(len(x), NUM_AGGREGATE, protocol.seed)])
+    ids = _random_ids(len(examples), NUM_AGGREGATE, protocol.seed)
+    mixed = examples.take(ids)
+
+    def posterior_of(rows: slice) -> tfd.Distribution:
+        part = mixed.take(rows)
+        return model.encode(tf.constant(part.x), part.condition)
+
     eps = tf.random.stateless_normal(
         [len(mixed), model.latent_dim],
         noise.step_seed(protocol.seed, noise.EVALUATE, tf.constant(-1)),
@@ -212,7 +218,7 @@ def _posterior(model: VAE, x: np.ndarray, protocol: Protocol) -> Figures:
     z = tf.concat(
         [
             posteriors.draw(
-                model.encode(mixed[i : i + decoding.BATCH]),
+                posterior_of(slice(i, i + decoding.BATCH)),
                 eps[i : i + decoding.BATCH],
             ).z
             for i in range(0, len(mixed), decoding.BATCH)
@@ -220,7 +226,7 @@ def _posterior(model: VAE, x: np.ndarray, protocol: Protocol) -> Figures:
         axis=0,
     )
     aggregate = latent.aggregate_posterior(
-        lambda rows: model.encode(mixed[rows]), z, model.prior.log_prob(z)
+        posterior_of, z, model.prior.log_prob(z)
     )
     return {
         "kl_per_dim": kl_per_dim,
@@ -230,13 +236,13 @@ def _posterior(model: VAE, x: np.ndarray, protocol: Protocol) -> Figures:
     }
 
 
-def _kl(model: VAE, x: tf.Tensor) -> tf.Tensor:
-    qz = model.encode(x)
+def _kl(model: VAE, x: tf.Tensor, condition: Values) -> tf.Tensor:
+    qz = model.encode(x, condition)
     return model.kl_regularizer(qz, qz.mean())
 
 
-def _kl_per_dim(model: VAE, x: tf.Tensor) -> tf.Tensor:
-    return model.kl_regularizer.per_dim(model.encode(x))
+def _kl_per_dim(model: VAE, x: tf.Tensor, condition: Values) -> tf.Tensor:
+    return model.kl_regularizer.per_dim(model.encode(x, condition))
 
 
 def _random_ids(num: int, most: int, seed: int) -> np.ndarray:

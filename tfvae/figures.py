@@ -6,28 +6,27 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
-from tfvae import plots
-from tfvae.data import pipeline
-from tfvae.data.split import Split
+from tfvae import latents, plots
+from tfvae.examples import Examples
 from tfvae.learner import Learner
+from tfvae.metrics import decoding
 from tfvae.run_dir import Row
 from tfvae.vae import VAE
 
+EMPTY = 0.5  # grey, where a pixel is hidden
 NUM_PAIRS, NUM_SAMPLES, COLUMNS = 32, 64, 8
 NUM_POINTS = 2000
 MANIFOLD_SIDE = 20
+MOST_CLASSES, NUM_COMPLETED = 20, 10
 NUM_QUANTILES, NUM_GRID = 4000, 400
-BATCH = 256
 CLOUDS_TITLE = "means of p(x|z)"
 
 
 def make_figures(
     model: Learner,
-    test: Split,
+    examples: Examples,
     rows: list[Row],
     *,
-    binarize: str,
-    dequantize: bool = False,
     seed: int,
     log_prob: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Iterator[tuple[str, plots.Figure]]:
@@ -35,49 +34,92 @@ def make_figures(
 
     Args:
       model: trained.
-      test: held-out examples; at most 2,000, drawn at random, are shown.
+      examples: held-out; the pictures show random ones of them.
       rows: of metrics.jsonl.
-      binarize: as the run was trained.
-      dequantize: as the run was trained.
       seed: of the run; equal seeds show equal examples.
       log_prob: exact log p(x) of the data's own density, where it is known.
     """
     if rows:
         yield "curves", plots.curves(rows)
-    x, y = _random_examples(
-        test, binarize=binarize, dequantize=dequantize, seed=seed
-    )
+    order = np.random.default_rng(seed).permutation(len(examples))
+    shown = examples.take(order)
+    x = shown.x
     if x.ndim == 4:
-        yield from _pictures(model, x[:NUM_PAIRS], seed)
+        yield from _pictures(model, shown, seed)
     elif x.shape[1] == 2:
-        yield "samples", plots.scatter(_clouds(model, x, seed), CLOUDS_TITLE)
-    elif x.shape[1] == 1 and isinstance(model, VAE):
+        clouds = _clouds(model, shown, seed)
+        yield "samples", plots.scatter(clouds, CLOUDS_TITLE)
+    elif x.shape[1] == 1 and isinstance(model, VAE) and not shown.condition:
         yield "density", _density(model, x[:, 0], log_prob)
     if model.latent_dim == 2:
-        z = np.concatenate([
-            model.code(x[start : start + BATCH]).numpy()
-            for start in range(0, len(x), BATCH)
-        ])  # fmt: skip
-        yield "latent_map", plots.latent_map(z, y)
-        if x.ndim == 4 and isinstance(model, VAE):
+        z = decoding.batched(model.code, x, shown.condition)
+        yield "latent_map", plots.latent_map(z, shown.labels)
+        if x.ndim == 4 and isinstance(model, VAE) and not shown.condition:
             yield "manifold", _manifold(model)
 
 
 def _pictures(
-    model: Learner, x: np.ndarray, seed: int
+    model: Learner, examples: Examples, seed: int
 ) -> Iterator[tuple[str, plots.Figure]]:
-    reconstructed = model.reconstruct(x).numpy()
-    yield "reconstructions", plots.reconstructions(x, reconstructed, COLUMNS)
+    pairs = examples.take(slice(NUM_PAIRS))
+    reconstructed = model.reconstruct(pairs.x, pairs.condition).numpy()
+    yield (
+        "reconstructions",
+        plots.reconstructions(pairs.x, reconstructed, COLUMNS),
+    )
     if isinstance(model, VAE):
-        samples = model.sample(NUM_SAMPLES, seed=seed).numpy()
-        title = "prior samples: mean of p(x|z), z ~ p(z)"
-        yield "samples", plots.image_grid(samples, COLUMNS, title)
+        samples = {
+            "none": _prior_samples,
+            "label": _samples_of_classes,
+            "mask": _completions,
+        }[model.condition.name]
+        yield "samples", samples(model, examples, seed)
 
 
-def _clouds(model: Learner, x: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    clouds = {"data": x, "reconstructions": model.reconstruct(x).numpy()}
+def _prior_samples(model: VAE, _: Examples, seed: int) -> plots.Figure:
+    samples = model.sample(NUM_SAMPLES, seed=seed).numpy()
+    title = "prior samples: mean of p(x|z), z ~ p(z)"
+    return plots.image_grid(samples, COLUMNS, title)
+
+
+def _samples_of_classes(model: VAE, _: Examples, seed: int) -> plots.Figure:
+    num_classes = min(model.condition.num_classes, MOST_CLASSES)
+    label = np.repeat(np.arange(num_classes), COLUMNS)
+    samples = model.sample(
+        len(label), seed=seed, condition={"label": label}
+    ).numpy()
+    title = "a class a row: mean of p(x|z, y), z ~ p(z)"
+    return plots.image_grid(samples, COLUMNS, title)
+
+
+def _completions(model: VAE, examples: Examples, seed: int) -> plots.Figure:
+    rows = examples.take(slice(NUM_COMPLETED))
+    num = COLUMNS - 2  # beside the original and its seen part
+    condition = {k: np.repeat(v, num, 0) for k, v in rows.condition.items()}
+    samples = model.sample(
+        num * len(rows), seed=seed, condition=condition
+    ).numpy()
+    image, mask = rows.condition["image"], rows.condition["mask"]
+    seen = np.where(mask > 0.5, image, EMPTY)  # grey where hidden
+    samples = samples.reshape(len(rows), num, *rows.x.shape[1:])
+    parts = [rows.x[:, np.newaxis], seen[:, np.newaxis], samples]
+    images = np.concatenate(parts, axis=1).reshape(-1, *rows.x.shape[1:])
+    title = (
+        "original, seen part, completions: mean of p(x|z, seen part), z ~ p(z)"
+    )
+    return plots.image_grid(images, COLUMNS, title)
+
+
+def _clouds(
+    model: Learner, examples: Examples, seed: int
+) -> dict[str, np.ndarray]:
+    x, condition = examples.x, examples.condition
+    reconstructed = model.reconstruct(x, condition).numpy()
+    clouds = {"data": x, "reconstructions": reconstructed}
     if isinstance(model, VAE):
-        clouds["prior samples"] = model.sample(len(x), seed=seed).numpy()
+        clouds["prior samples"] = model.sample(
+            len(x), seed=seed, condition=condition
+        ).numpy()
     return clouds
 
 
@@ -117,36 +159,7 @@ def _density(
 
 def _manifold(model: VAE) -> plots.Figure:
     """Decodes a grid of equal prior probability per cell."""
-    # z = Phi^-1(u), u uniform on (0, 1)
-    ticks = stats.norm.ppf((np.arange(MANIFOLD_SIDE) + 0.5) / MANIFOLD_SIDE)
-    z_1, z_2 = np.meshgrid(ticks, ticks[::-1])
-    z = np.stack([z_1.ravel(), z_2.ravel()], axis=1).astype(np.float32)
-    images = np.concatenate([
-        model.decode(tf.constant(z[start : start + BATCH])).mean().numpy()
-        for start in range(0, len(z), BATCH)
-    ])  # fmt: skip
+    z = latents.quantile_grid(MANIFOLD_SIDE)
+    images = decoding.batched(lambda z: model.decode(z).mean(), z)
     title = "manifold: mean of p(x|z) over the quantiles of p(z)"
     return plots.image_grid(images, MANIFOLD_SIDE, title)
-
-
-def _random_examples(
-    split: Split, *, binarize: str, dequantize: bool, seed: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns (x, y) of at most NUM_POINTS random examples.
-
-    Random, because some test sets are sorted by class.
-    """
-    order = np.random.default_rng(seed).permutation(split.num_examples)
-    chosen = np.sort(order[:NUM_POINTS])
-    batches = pipeline.eval_batches(
-        split, BATCH, seed=seed, binarize=binarize, dequantize=dequantize
-    )
-    parts, first = [], 0
-    for batch in batches.as_numpy_iterator():
-        inside = chosen[(chosen >= first) & (chosen < first + len(batch))]
-        parts.append(batch[inside - first])
-        first += len(batch)
-    shuffle = np.random.default_rng(seed).permutation(len(chosen))
-    y = split.labels()
-    x = np.concatenate(parts)[shuffle]
-    return x, None if y is None else y[chosen][shuffle]

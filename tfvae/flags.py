@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from absl import flags as absl_flags
 
-from tfvae import config as config_lib
-from tfvae import settings
+from tfvae import config_file, settings
+from tfvae.config import FIELDS
 from tfvae.errors import InputError
 from tfvae.settings import setting
 
@@ -80,19 +80,23 @@ def parse(argv: Sequence[str], *, summary: str) -> CommandLine:
       HelpRequested: the text of `--help`.
       InputError: an unknown flag, a wrong value, or a stray argument.
     """
-    fields = {**LAUNCH_FIELDS, **config_lib.FIELDS}
+    fields = {**LAUNCH_FIELDS, **FIELDS}
     present = _present(argv, fields)
     if "help" in present:
         raise HelpRequested(help_text(summary))
     values = _values(present, fields)
     launch = Launch(**{k: v for k, v in values.items() if k in LAUNCH_FIELDS})
-    given = config_lib.read_json(launch.config) if launch.config else {}
-    given |= {k: v for k, v in values.items() if k in config_lib.FIELDS}
+    given = config_file.read_json(launch.config) if launch.config else {}
+    given |= {k: v for k, v in values.items() if k in FIELDS}
     return CommandLine(launch, given)
 
 
 def parse_as(
-    kind: type[Settings], argv: Sequence[str], *, summary: str
+    kind: type[Settings],
+    argv: Sequence[str],
+    *,
+    summary: str,
+    positional: str = "",
 ) -> Settings:
     """Reads the command line of a program with settings of its own.
 
@@ -100,15 +104,24 @@ def parse_as(
       kind: dataclass whose fields are declared by `setting`.
       argv: the program's name and its arguments.
       summary: first lines of `--help`.
+      positional: the field that is given as a bare word, in any place among
+        the flags, and must be given; empty: none.
 
     Raises:
       HelpRequested: the text of `--help`.
-      InputError: an unknown flag, a wrong value, or a stray argument.
+      InputError: an unknown flag, a wrong value, a stray argument, or none
+        where there must be one.
     """
     fields = fields_of(kind)
-    present = _present(argv, fields)
+    present = _present(argv, fields, positional=positional)
     if "help" in present:
-        raise HelpRequested(_help(summary, {"Flags:": fields}))
+        flags = {name: fields[name] for name in fields if name != positional}
+        raise HelpRequested(_help(summary, {"Flags:": flags}))
+    if positional and positional not in present:
+        accepted = settings.rule_of(fields[positional]).accepted()
+        raise InputError(
+            f"`{positional}` is missing: it must be {accepted}; see --help."
+        )
     return kind(**_values(present, fields))
 
 
@@ -129,7 +142,7 @@ def to_argv(launch: Launch) -> str:
 def help_text(summary: str) -> str:
     """Returns train's `--help`: every flag, what it accepts, its default."""
     saved = "Settings of the run (saved in its config.json):"
-    groups = {"Launch:": LAUNCH_FIELDS, saved: config_lib.FIELDS}
+    groups = {"Launch:": LAUNCH_FIELDS, saved: FIELDS}
     return _help(summary, groups)
 
 
@@ -165,11 +178,15 @@ def _help(summary: str, groups: dict[str, Fields]) -> str:
     return "\n".join(lines)
 
 
-def _present(argv: Sequence[str], fields: Fields) -> dict[str, str]:
-    """Returns {flag: text} for the flags that `argv` holds."""
+def _present(
+    argv: Sequence[str], fields: Fields, *, positional: str = ""
+) -> dict[str, str]:
+    """Returns {name: text} for the flags, and the word, that `argv` holds."""
     values = absl_flags.FlagValues()
+    values.set_gnu_getopt(True)  # flags may follow a word
     absl_flags.DEFINE_bool("help", None, "this text", flag_values=values)
-    for name, field in fields.items():
+    flags = {name: fields[name] for name in fields if name != positional}
+    for name, field in flags.items():
         rule = settings.rule_of(field)
         define = (
             absl_flags.DEFINE_bool
@@ -180,17 +197,18 @@ def _present(argv: Sequence[str], fields: Fields) -> dict[str, str]:
     try:
         stray = values(list(argv))[1:]
     except absl_flags.UnrecognizedFlagError as error:
-        raise settings.unknown("flag", error.flagname, fields) from error
+        raise settings.unknown("flag", error.flagname, flags) from error
     except absl_flags.Error as error:
         raise InputError(str(error).rstrip(".") + "; see --help.") from error
+    word = {positional: stray.pop(0)} if positional and stray else {}
     if stray:
         raise InputError(
             f"unexpected argument {stray[0]!r}; settings are given as "
             "--name=value, see --help."
         )
-    return {
+    return word | {
         name: settings.to_text(values[name].value)
-        for name in ("help", *fields)
+        for name in ("help", *flags)
         if values[name].value is not None
     }
 

@@ -1,52 +1,37 @@
 """Learner: one step of training and of testing, on one replica or many."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 from tensorflow_probability import distributions as tfd
 
 from tfvae import noise, replicas
+from tfvae.batch import Batch
+from tfvae.condition import Condition, Values, network_inputs
 from tfvae.distributions.likelihoods import Likelihood
 from tfvae.faults import Faults
 from tfvae.objectives.draws import Losses
 
 Logs = dict[str, tf.Tensor]
-
-
-class Batch(NamedTuple):
-    """What a step is given: this replica's share of the global batch.
-
-    Attributes:
-      x: [batch, *event_shape], float32.
-      eps: [num_samples, batch, latent_dim], drawn from N(0, I).
-      weight: [batch], or None for equal weights.
-      num_examples: scalar, of the global batch.
-      step: scalar int64, of training.
-      seed: [2], int64, of further draws.
-    """
-
-    x: tf.Tensor
-    eps: tf.Tensor
-    weight: tf.Tensor | None
-    num_examples: tf.Tensor
-    step: tf.Tensor
-    seed: tf.Tensor
+Given = Values | None
 
 
 class Learner(tf_keras.Model):
     """An encoder and a decoder, and how they learn: the base of our models.
 
     A Keras model: `compile(optimizer)`, `fit(x)`, `evaluate(x)`, and
-    `predict(x)`, which reconstructs. Labels in a data set are ignored (but
-    Keras hands sample weights on only where it is given labels). Under a
-    `tf.distribute` strategy the batch size is global, and neither the loss nor
-    the noise depends on the number of replicas.
+    `predict(x)`, which reconstructs. A model with a condition needs it as y,
+    as in `fit(x, y)`; without one, y is ignored (but Keras hands sample weights
+    on only where it is given y). Under a `tf.distribute` strategy the batch
+    size is global, and neither the loss nor the noise depends on the number of
+    replicas.
 
     Attributes:
       terms_named: figures of each example that a step logs.
       monitor: the one by which the best epoch is chosen; higher is better.
       adversary: a network that learns against the model; or None.
+      condition: what both networks are told beside x and z.
     """
 
     terms_named: tuple[str, ...] = ()
@@ -61,6 +46,7 @@ class Learner(tf_keras.Model):
         num_samples: int,
         seed: int,
         name: str,
+        condition: Condition | None = None,
     ) -> None:
         super().__init__(name=name)
         likelihood = decoder.layers[-1]
@@ -71,6 +57,7 @@ class Learner(tf_keras.Model):
             )
         self.encoder = encoder
         self.decoder = decoder
+        self.condition = condition or Condition()
         self.num_samples = num_samples
         self.seed = seed
         # Not `optimizer.iterations`, which stands still at a step that loss
@@ -97,18 +84,20 @@ class Learner(tf_keras.Model):
     @property
     def latent_dim(self) -> int:
         """Number of dimensions of z."""
-        return self.decoder.input_shape[-1]
+        shape = self.decoder.input_shape
+        return (shape["z"] if isinstance(shape, dict) else shape)[-1]
 
     @property
     def metrics(self) -> list[tf_keras.metrics.Metric]:
         """Means over examples, which Keras resets at each epoch."""
         return list(self._means.values())
 
-    def code(self, x: tf.Tensor) -> tf.Tensor:
+    def code(self, x: tf.Tensor, condition: Given = None) -> tf.Tensor:
         """Returns z = g(x): [batch, latent_dim].
 
         Args:
           x: [batch, *event_shape].
+          condition: its values for each x; None without a condition.
         """
         raise NotImplementedError
 
@@ -125,29 +114,53 @@ class Learner(tf_keras.Model):
         """
         raise NotImplementedError
 
-    def decode(self, z: tf.Tensor) -> tfd.Distribution:
+    def decode(self, z: tf.Tensor, condition: Given = None) -> tfd.Distribution:
         """Returns p(x|z): batch_shape [batch], event_shape of x.
 
         Args:
           z: [batch, latent_dim].
-        """
-        return self.decoder(z, training=False)
+          condition: its values for each z; None without a condition. What is
+            seen of x stays as it is.
 
-    def reconstruct(self, x: tf.Tensor) -> tf.Tensor:
+        Raises:
+          ValueError: another condition than the model's.
+        """
+        values = self.condition.check(condition)
+        px = self.decoder(network_inputs("z", z, values), training=False)
+        return self.condition.complete(px, values)
+
+    def _decode_in_step(
+        self, z: tf.Tensor, x: tf.Tensor, condition: Values,
+        weight: tf.Tensor | None, *, training: bool,
+    ) -> tfd.Distribution:  # fmt: skip
+        """Returns p(x|z), which in training may be fitted to x."""
+        px = self.decoder(network_inputs("z", z, condition), training=training)
+        if training:
+            hidden = self.condition.hidden(condition)
+            px = self.likelihood.calibrate(px, x, weight=weight, hidden=hidden)
+        return self.condition.complete(px, condition)
+
+    def reconstruct(self, x: tf.Tensor, condition: Given = None) -> tf.Tensor:
         """Returns the mean of p(x|z) at z = g(x).
 
         Args:
           x: [batch, *event_shape].
+          condition: its values for each x; None without a condition.
 
         Returns:
           x: [batch, *event_shape]; equal calls give equal results.
         """
-        return self.decode(self.code(x)).mean()
+        return self.decode(self.code(x, condition), condition).mean()
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See `reconstruct`."""
         del training
         return self.reconstruct(x)
+
+    def predict_step(self, data: Any) -> tf.Tensor:
+        """Reconstructions; see `tf_keras.Model.predict_step`."""
+        x, y, _ = tf_keras.utils.unpack_x_y_sample_weight(data)
+        return self.reconstruct(x, self.condition.values(x, y))
 
     def compile(
         self, *args: Any, jit_compile: bool | None = None, **kwargs: Any
@@ -191,18 +204,19 @@ class Learner(tf_keras.Model):
         ]
 
     def _batch(self, data: Any, stream: int, step: tf.Variable) -> Batch:
-        x, _, weight = tf_keras.utils.unpack_x_y_sample_weight(data)
+        x, y, weight = tf_keras.utils.unpack_x_y_sample_weight(data)
+        condition = self.condition.check(self.condition.values(x, y))
         share = replicas.batch_share(x)
-        x, weight = replicas.fill_empty_share(x, weight)
-        num_samples, latent_dim, size = (
-            self.num_samples, self.latent_dim, tf.shape(x)[0],
-        )  # fmt: skip
+        x, condition, weight = replicas.fill_empty_share(x, condition, weight)
+        num_samples, latent_dim = self.num_samples, self.latent_dim
+        size = tf.shape(x)[0]
         eps = noise.normal(
             self.seed, stream, step, share, size, num_samples * latent_dim
         )
         eps = tf.reshape(eps, [size, num_samples, latent_dim])
         return Batch(
             x=tf.cast(x, tf.float32),
+            condition=condition,
             eps=tf.transpose(eps, [1, 0, 2]),
             weight=weight,
             num_examples=share.num_examples,
@@ -263,15 +277,13 @@ class Learner(tf_keras.Model):
             sample_weight=batch.weight,
             global_batch_size=batch.num_examples,
         )
-        return (
-            self.optimizer.get_scaled_loss(mean)
-            if self._scales_loss()
-            else mean
-        )
+        scales = self._scales_loss()
+        return self.optimizer.get_scaled_loss(mean) if scales else mean
 
     def _measure(self, batch: Batch) -> Logs:
         _, logs = self.forward(batch, training=False)
-        squared_error = tf.square(batch.x - self.reconstruct(batch.x))
+        reconstructed = self.reconstruct(batch.x, batch.condition)
+        squared_error = tf.square(batch.x - reconstructed)
         mse = tf.reduce_mean(squared_error, tf.range(1, tf.rank(batch.x)))
         return self._update_means(logs | {"mse": mse}, batch.weight)
 

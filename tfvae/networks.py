@@ -5,6 +5,7 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers as tfkl
 
+from tfvae.condition import Condition, network_inputs
 from tfvae.distributions.kl import KLRegularizer
 from tfvae.distributions.likelihoods import Likelihood
 from tfvae.distributions.posteriors import POSTERIORS
@@ -18,6 +19,7 @@ def make_encoder(
     *,
     posterior: str = "diag",
     prior: Prior | None = None,
+    condition: Condition | None = None,
 ) -> tf_keras.Model:
     """Functional model from x to q(z|x).
 
@@ -29,9 +31,11 @@ def make_encoder(
       posterior: q(z|x), a key of `POSTERIORS`.
       prior: p(z), to which the KL is taken; default N(0, I). The encoder does
         not own its variables.
+      condition: what else it is told; default nothing.
 
     Returns:
-      encoder: from x [batch, *event_shape] to a distribution over z, with
+      encoder: from x [batch, *event_shape] (with a condition, from a dict of
+      `x` and the condition's inputs) to a distribution over z, with
       batch_shape [batch] and event_shape [latent_dim]. `encoder.losses` is
       empty: the last layer's `kl_regularizer` gives the KL, per example, in
       closed form where there is one.
@@ -51,8 +55,11 @@ def make_encoder(
             f"`prior` must be over {latent_dim} dimensions, as `latent_dim`; "
             f"got {prior.latent_dim}."
         )
+    condition = condition or Condition()
+    values = condition.keras_inputs()
     x = tfkl.Input(event_shape, name="x")
-    features = tfkl.Flatten(dtype="float32", name="features")(trunk(x))
+    features = trunk(condition.beside_x(x, values))
+    features = tfkl.Flatten(dtype="float32", name="features")(features)
     kind = POSTERIORS[posterior]
     heads = [
         tfkl.Dense(units, dtype="float32", name=name)(features)
@@ -60,7 +67,8 @@ def make_encoder(
     ]
     exact = kind.is_normal and prior.is_normal
     layer = kind(KLRegularizer(prior, exact=exact))
-    encoder = tf_keras.Model(x, layer(heads), name="encoder")
+    inputs = network_inputs("x", x, values)
+    encoder = tf_keras.Model(inputs, layer(heads), name="encoder")
     prior.bind(encoder)
     return encoder
 
@@ -72,6 +80,7 @@ def make_decoder(
     likelihood: Likelihood,
     *,
     mean: np.ndarray | None = None,
+    condition: Condition | None = None,
 ) -> tf_keras.Model:
     """Functional model from z to p(x|z).
 
@@ -85,13 +94,17 @@ def make_decoder(
       mean: of the training data, `event_shape`; where it is given, p(x|z) of
         an untrained decoder has about this mean, as PCA's has, so training
         need not spend a latent on finding it.
+      condition: as of `make_encoder`; both get the same one.
 
     Returns:
-      decoder: from z [batch, latent_dim] to a distribution over x, with
+      decoder: from z [batch, latent_dim] (with a condition, from a dict of `z`
+      and the condition's inputs) to a distribution over x, with
       batch_shape [batch] and event_shape `event_shape`.
     """
+    condition = condition or Condition()
+    values = condition.keras_inputs()
     z = tfkl.Input([latent_dim], name="z")
-    features = trunk(z)
+    features = trunk(condition.beside_z(z, values))
     params = likelihood.params_per_dim
     if len(event_shape) == 3 and features.shape[1:3] == event_shape[:2]:
         head = tfkl.Conv2D(
@@ -108,7 +121,11 @@ def make_decoder(
     offset = Offset(
         None if mean is None else likelihood.parameters_of_mean(mean)
     )
-    return tf_keras.Model(z, likelihood(offset(parameters)), name="decoder")
+    return tf_keras.Model(
+        network_inputs("z", z, values),
+        likelihood(offset(parameters)),
+        name="decoder",
+    )
 
 
 class Offset(tfkl.Layer):

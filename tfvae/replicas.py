@@ -40,8 +40,8 @@ def batch_share(x: tf.Tensor) -> BatchShare:
 
 
 def fill_empty_share(
-    x: tf.Tensor, weight: tf.Tensor | None
-) -> tuple[tf.Tensor, tf.Tensor | None]:
+    x: tf.Tensor, condition: dict[str, tf.Tensor], weight: tf.Tensor | None
+) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor | None]:
     """Gives a replica without examples one of weight zero.
 
     A last batch can be smaller than the number of replicas, and convolutions
@@ -49,20 +49,27 @@ def fill_empty_share(
 
     Args:
       x: [local_batch, ...].
+      condition: {name: [local_batch, ...]}.
       weight: [local_batch], or None for equal weights.
 
     Returns:
-      x and weight, of at least one example; unchanged on a single replica.
+      x, condition and weight, of at least one example; unchanged on a single
+      replica.
     """
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
-        return x, weight
+        return x, condition, weight
     size = tf.shape(x)[0]
     missing = tf.cast(size == 0, tf.int32)
     if weight is None:
         weight = tf.ones([size])
-    padding = tf.pad([[0, missing]], [[0, len(x.shape) - 1], [0, 0]])
-    return tf.pad(x, padding), tf.pad(weight, [[0, missing]])
+
+    def filled(values: tf.Tensor) -> tf.Tensor:
+        return tf.pad(
+            values, [[0, missing]] + [[0, 0]] * (values.shape.rank - 1)
+        )
+
+    return filled(x), tf.nest.map_structure(filled, condition), filled(weight)
 
 
 def sum_over_replicas(values: Any) -> Any:

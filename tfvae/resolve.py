@@ -40,6 +40,7 @@ def resolve(
     """
     _check_replicas(config, num_replicas)
     _check_model(config)
+    _check_condition(config, spec)
     architecture = _architecture(config, spec)
     likelihood = _likelihood(config, spec)
     hidden_units = config.hidden_units
@@ -67,6 +68,16 @@ def as_autoencoder(config: Config) -> Config:
     """Returns the config of the same networks as a plain autoencoder."""
     plain = {name: getattr(Config, name) for name in ONLY_OF_VAE}
     return dataclasses.replace(config, model="ae", **plain)
+
+
+def view(config: Config) -> dict[str, Any]:
+    """Returns what of a config says how a model sees its data, by name."""
+    return {
+        "binarize": config.binarize,
+        "dequantize": config.dequantize,
+        "condition": config.condition,
+        "mask": config.mask,
+    }
 
 
 def steps_per_epoch(config: Config, num_examples: int) -> int:
@@ -100,6 +111,28 @@ def _check_model(config: Config) -> None:
         raise InputError(
             "`prior`=realnvp needs a `latent_dim` of at least 2; got "
             f"{config.latent_dim}."
+        )
+
+
+def _check_condition(config: Config, spec: DataSpec) -> None:
+    if config.condition == "label" and spec.num_classes is None:
+        raise InputError(
+            f"`condition`=label needs labels; `dataset` {config.dataset} has "
+            "none; leave it out."
+        )
+    if config.condition == "mask" and not spec.is_image:
+        raise InputError(
+            f"`condition`=mask needs images; `dataset` {config.dataset} holds "
+            f"vectors of {spec.num_dims}; leave it out."
+        )
+    if config.condition != "mask" and config.mask != Config.mask:
+        raise InputError(
+            f"`mask` is of no use without `condition`=mask; got {config.mask}."
+        )
+    if config.condition != "none" and config.prior == "vamp":
+        raise InputError(
+            "`prior`=vamp encodes pseudo-inputs, which have no `condition`; "
+            "take another prior."
         )
 
 

@@ -14,8 +14,7 @@ from typing import IO, Any
 import numpy as np
 import tensorflow as tf
 
-from tfvae import build, resolve
-from tfvae import config as config_lib
+from tfvae import build, config_file, resolve
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.errors import InputError, MissingRunError
@@ -149,7 +148,7 @@ class RunDir:
         Raises:
           InputError: the file is missing or holds what Config refuses.
         """
-        return config_lib.read_json(self.file("config.json"))
+        return config_file.read_json(self.file("config.json"))
 
     def read_data(self) -> tuple[DataSpec, dict[str, int]]:
         """Returns the data's spec and {part: number of examples}."""

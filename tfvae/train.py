@@ -5,7 +5,7 @@ import importlib.metadata
 import importlib.util
 import platform
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tfvae
 from tfvae import flags, program
@@ -183,7 +183,7 @@ def _finish(
     config: Config, model: "Learner", splits: "Splits", recorder: "Recorder"
 ) -> None:
     """Measures the best weights on the test set; writes figures and result."""
-    from tfvae import build, callbacks
+    from tfvae import build, callbacks, resolve
     from tfvae.data import pipeline
 
     run_dir, rows = recorder.run_dir, recorder.rows
@@ -192,24 +192,23 @@ def _finish(
         splits.test,
         config.batch_size,
         seed=config.seed,
-        binarize=config.binarize,
-        dequantize=config.dequantize,
+        **resolve.view(config),
     )
     measured = model.evaluate(test, return_dict=True, verbose=0)
     if importlib.util.find_spec("tfvae.plots"):  # a slim image leaves it out
-        from tfvae import figures
+        from tfvae import examples, figures
 
-        for name, figure in figures.make_figures(
-            model,
+        shown = examples.load_examples(
+            config,
             splits.test,
-            rows,
-            binarize=config.binarize,
-            dequantize=config.dequantize,
+            num_examples=figures.NUM_POINTS,
             seed=config.seed,
-            log_prob=splits.log_prob,
+        )
+        for name, figure in figures.make_figures(
+            model, shown, rows, seed=config.seed, log_prob=splits.log_prob
         ):
             run_dir.save_figure(name, figure)
-    result = {
+    result: dict[str, Any] = {
         "test": measured,
         "C": model.likelihood.current_C(),
         "latent_dim": config.latent_dim,
@@ -223,8 +222,8 @@ def _finish(
         "versions": _versions(),
     }
     run_dir.write_json("result.json", result)
-    shown = "  ".join(f"{key} {value:.4g}" for key, value in measured.items())
-    print(f"test, best epoch {recorder.best_epoch()}: {shown}")
+    text = "  ".join(f"{key} {value:.4g}" for key, value in measured.items())
+    print(f"test, best epoch {recorder.best_epoch()}: {text}")
     if measured.get("kl", COLLAPSED_KL) < COLLAPSED_KL:
         print(
             "warning: the latents carry nothing, the posterior has collapsed "

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tf_keras
 
-from tfvae import callbacks
+from tfvae import callbacks, resolve
 from tfvae.callbacks import Recorder
 from tfvae.config import Config
 from tfvae.data import pipeline
@@ -36,8 +36,7 @@ def fit(
         splits.validation,
         config.batch_size,
         seed=config.seed,
-        binarize=config.binarize,
-        dequantize=config.dequantize,
+        **resolve.view(config),
     )
     progress = callbacks.Progress(recorder, num_epochs=config.epochs)
     tensorboard = tf_keras.callbacks.TensorBoard(
@@ -50,8 +49,7 @@ def fit(
                 config.batch_size,
                 seed=config.seed,
                 num_epochs=config.epochs,
-                binarize=config.binarize,
-                dequantize=config.dequantize,
+                **resolve.view(config),
                 first_step=segment.first_step,
             )
             model.fit(
@@ -87,8 +85,7 @@ def first_examples(config: Config, split: Split, num: int) -> np.ndarray:
         num,
         seed=config.seed,
         num_epochs=num,
-        binarize=config.binarize,
-        dequantize=config.dequantize,
+        **resolve.view(config) | {"condition": "none"},
     )
     examples = batches.unbatch().take(num).as_numpy_iterator()
     return np.stack(list(examples))

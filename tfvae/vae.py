@@ -7,9 +7,11 @@ import tf_keras
 from tensorflow_probability import distributions as tfd
 
 from tfvae import noise
+from tfvae.batch import Batch
+from tfvae.condition import Condition, network_inputs, repeated
 from tfvae.distributions import posteriors
 from tfvae.distributions.priors import Prior
-from tfvae.learner import Batch, Learner, Logs
+from tfvae.learner import Given, Learner, Logs
 from tfvae.objectives import elbo as elbo_lib
 from tfvae.objectives.draws import Draws, Losses, Objective
 
@@ -32,6 +34,7 @@ class VAE(Learner):
       objective: from draws to the loss; default `Elbo()`.
       num_samples: draws of z for each example at a step.
       seed: of the noise.
+      condition: with which both networks were made; default none.
 
     Raises:
       TypeError: a network that does not end in one of our distribution layers.
@@ -49,6 +52,7 @@ class VAE(Learner):
         num_samples: int = 1,
         seed: int = 0,
         name: str = "vae",
+        condition: Condition | None = None,
     ) -> None:
         posterior = encoder.layers[-1]
         if not hasattr(posterior, "kl_regularizer"):
@@ -58,8 +62,9 @@ class VAE(Learner):
                 "with `make_encoder`."
             )
         super().__init__(
-            encoder, decoder, num_samples=num_samples, seed=seed, name=name
-        )
+            encoder, decoder, num_samples=num_samples, seed=seed, name=name,
+            condition=condition,
+        )  # fmt: skip
         self.objective = objective or elbo_lib.Elbo()
         self.prior_layer = self.kl_regularizer.prior
         self.adversary = self.objective.adversary
@@ -80,24 +85,32 @@ class VAE(Learner):
         prior: Prior = self.prior_layer
         return prior.distribution()
 
-    def encode(self, x: tf.Tensor) -> tfd.Distribution:
+    def encode(self, x: tf.Tensor, condition: Given = None) -> tfd.Distribution:
         """Returns q(z|x): batch_shape [batch], event_shape [latent_dim].
 
         Args:
           x: [batch, *event_shape].
+          condition: its values for each x; None without a condition.
+
+        Raises:
+          ValueError: another condition than the model's.
         """
-        return self.encoder(x, training=False)
+        values = self.condition.check(condition)
+        return self.encoder(network_inputs("x", x, values), training=False)
 
-    def code(self, x: tf.Tensor) -> tf.Tensor:
+    def code(self, x: tf.Tensor, condition: Given = None) -> tf.Tensor:
         """See `Learner.code`: the mean of q(z|x)."""
-        return self.encode(x).mean()
+        return self.encode(x, condition).mean()
 
-    def sample(self, num_samples: int, *, seed: int = 0) -> tf.Tensor:
+    def sample(
+        self, num_samples: int, *, seed: int = 0, condition: Given = None
+    ) -> tf.Tensor:
         """Returns the mean of p(x|z) at z drawn from p(z).
 
         Args:
           num_samples: number of draws.
           seed: of the draws; equal seeds give equal results.
+          condition: its values for each draw; None without a condition.
 
         Returns:
           x: [num_samples, *event_shape], without observation noise.
@@ -105,17 +118,21 @@ class VAE(Learner):
         z = self.prior.sample(
             num_samples, seed=tf.constant([seed, noise.SAMPLE])
         )
-        return self.decode(z).mean()
+        return self.decode(z, condition).mean()
 
-    def terms(self, x: tf.Tensor, eps: tf.Tensor) -> Terms:
+    def terms(
+        self, x: tf.Tensor, eps: tf.Tensor, condition: Given = None
+    ) -> Terms:
         """Returns the figures of a step, with nothing trained.
 
         Args:
           x: [batch, *event_shape].
           eps: [num_samples, batch, latent_dim], drawn from N(0, I).
+          condition: its values for each x; None without a condition.
         """
         batch = Batch(
             x=tf.cast(x, tf.float32),
+            condition=self.condition.check(condition),
             eps=eps,
             weight=None,
             num_examples=tf.shape(x)[0],
@@ -127,16 +144,20 @@ class VAE(Learner):
     def forward(self, batch: Batch, *, training: bool) -> tuple[Losses, Logs]:
         """See `Learner.forward`."""
         num_samples, latent_dim = batch.eps.shape[0], batch.eps.shape[2]
-        qz = self.encoder(batch.x, training=training)  # q(z|x)
+        values = batch.condition
+        # q(z|x)
+        qz = self.encoder(
+            network_inputs("x", batch.x, values), training=training
+        )
         z, log_posterior = posteriors.draw(qz, batch.eps)
         x, weight = batch.x, batch.weight
         if num_samples > 1:
             x = tf.tile(x, [num_samples] + [1] * (len(x.shape) - 1))
             weight = None if weight is None else tf.tile(weight, [num_samples])
+            values = repeated(values, num_samples)
         # p(x|z), of [num_samples * batch]
-        px = self.decoder(tf.reshape(z, [-1, latent_dim]), training=training)
-        if training:
-            px = self.likelihood.calibrate(px, x, weight=weight)
+        flat = tf.reshape(z, [-1, latent_dim])
+        px = self._decode_in_step(flat, x, values, weight, training=training)
         log_likelihood = tf.reshape(px.log_prob(x), [num_samples, -1])
         log_prior = self.prior.log_prob(z)
         kl = self.kl_regularizer(qz, z, log_posterior, log_prior)

@@ -1,5 +1,6 @@
-"""Order, skipping and Bernoulli draws of the batches that a model sees."""
+"""Order, skipping and draws of the batches that a model sees."""
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Callable
@@ -220,3 +221,65 @@ def test_short_last_batch_counts_as_one(batch_size: int, count: int) -> None:
     assert pipeline.num_batches(array_split(), batch_size) == count
     batches = pipeline.eval_batches(array_split(), batch_size, seed=0)
     assert len(list(batches)) == count
+
+
+def labelled(make: Callable[[], Any]) -> Split:
+    """Returns the split with the example's id as its label."""
+    if make is array_split:
+        return dataclasses.replace(make(), y=IDS.astype(np.int64))
+    return dataclasses.replace(
+        make(),
+        decode=lambda record: (
+            record["x"],
+            tf.cast(record["x"][0, 0, 0], "int64"),
+        ),
+    )
+
+
+@SPLITS
+@pytest.mark.parametrize("first_step", [0, 4])
+def test_label_comes_with_its_example(
+    make: Callable[[], Any], first_step: int
+) -> None:
+    split = labelled(make)
+    trained = train(split, condition="label", first_step=first_step)
+    fixed = pipeline.eval_batches(split, BATCH, seed=3, condition="label")
+    assert len(trained) == 9 - first_step
+    for x, y in (*trained, *fixed.as_numpy_iterator()):
+        assert ids_of(x) == y.tolist()
+        assert y.dtype == np.int64
+
+
+@SPLITS
+def test_masks_are_drawn_anew_each_epoch_and_once_for_evaluation(
+    make: Callable[[], Any],
+) -> None:
+    pairs = train(make(), condition="mask", mask="scattered")
+    masks = [mask for _, mask in pairs]
+    assert [mask.shape for mask in masks[:3]] == [
+        (4, 6, 5, 1), (4, 6, 5, 1), (3, 6, 5, 1),
+    ]  # fmt: skip
+    flat = np.concatenate(masks).reshape(33, -1)
+    assert len(np.unique(flat, axis=0)) > 25
+    fixed = [
+        list(
+            pipeline.eval_batches(
+                make(), BATCH, seed=seed, condition="mask", mask="scattered"
+            ).as_numpy_iterator()
+        )
+        for seed in (3, 3, 4)
+    ]
+    for (x, mask), (x_again, again), (_, other) in zip(*fixed, strict=True):
+        np.testing.assert_array_equal(x, x_again)
+        np.testing.assert_array_equal(mask, again)
+        assert not np.array_equal(mask, other)
+
+
+@SPLITS
+def test_masks_go_on_where_a_run_was_broken_off(
+    make: Callable[[], Any],
+) -> None:
+    whole = train(make(), condition="mask")
+    rest = train(make(), condition="mask", first_step=5)
+    for (_, expected), (_, mask) in zip(whole[5:], rest, strict=True):
+        np.testing.assert_array_equal(mask, expected)

@@ -59,6 +59,21 @@ def test_shuffled_batches_hold_every_example_once(
 
 
 @SPLITS
+def test_labels_stay_with_their_examples(make: Callable[[], Any]) -> None:
+    split: Split = make()
+    for batches in (
+        split.ordered(4, labelled=True),
+        split.shuffled(4, SEED, labelled=True),
+    ):
+        pairs = list(batches.as_numpy_iterator())
+        assert [len(y) for _, y in pairs] == [4, 4, 3]
+        assert pairs[0][1].dtype == np.int64
+        label_of = {x.tobytes(): y for x, y in zip(X, Y, strict=True)}
+        for x, y in pairs:
+            assert [label_of[row.tobytes()] for row in x] == y.tolist()
+
+
+@SPLITS
 def test_order_is_set_by_both_numbers_of_the_seed_alone(
     make: Callable[[], Any],
 ) -> None:

@@ -1,6 +1,7 @@
 """Completeness and continuity of decoders whose answer is known."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,6 +9,18 @@ import pytest
 from tfvae.metrics import regularity
 
 RNG = np.random.default_rng(0)
+
+
+def _continuity(
+    decode: Callable[[np.ndarray], np.ndarray],
+    z_from: np.ndarray,
+    z_to: np.ndarray,
+    **settings: int,
+) -> float:
+    """Of a decoder that is the same for every pair."""
+    return regularity.continuity(
+        lambda z, pairs: decode(z), z_from, z_to, **settings
+    )
 
 
 def _line(*values: float) -> np.ndarray:
@@ -96,7 +109,7 @@ Z_FROM, Z_TO = RNG.normal(size=(2, 6, 2))
 @pytest.mark.parametrize("latent_scale", [1e-3, 1.0, 1e3])
 def test_affine_decoder_has_continuity_one(latent_scale: float) -> None:
     matrix, offset = RNG.normal(size=[2, 12]), RNG.normal(size=12)
-    measured = regularity.continuity(
+    measured = _continuity(
         lambda z: ((z / latent_scale) @ matrix + offset).reshape(-1, 3, 4, 1),
         latent_scale * Z_FROM,
         latent_scale * Z_TO,
@@ -106,7 +119,7 @@ def test_affine_decoder_has_continuity_one(latent_scale: float) -> None:
 
 @pytest.mark.parametrize("num_steps", [5, 32])
 def test_a_jump_costs_the_number_of_steps(num_steps: int) -> None:
-    measured = regularity.continuity(
+    measured = _continuity(
         lambda z: 7.0 * (z > 0.11), -_line(1, 2, 3), _line(1, 2, 3),
         num_steps=num_steps,
     )  # fmt: skip
@@ -120,15 +133,13 @@ def test_squares_have_their_closed_form(
     # x = z^2 in 4 steps. From 0 to 1: 4 sum (2t + 1)^2 / 4^4 = 84 / 64, chord
     # 1. From 1 to 2: 8 more, chord 9. Over both: (2 84 / 64 + 8) / (1 + 9).
     monkeypatch.setattr(regularity, "MOST_ELEMENTS", block)
-    measured = regularity.continuity(
-        np.square, _line(0, 1), _line(1, 2), num_steps=4
-    )
+    measured = _continuity(np.square, _line(0, 1), _line(1, 2), num_steps=4)
     assert measured == pytest.approx(10.625 / 10, rel=1e-6)
 
 
 def test_continuity_does_not_depend_on_the_scale_of_x() -> None:
     measured = [
-        regularity.continuity(lambda z, s=s: s * np.sin(z), Z_FROM, Z_TO)
+        _continuity(lambda z, s=s: s * np.sin(z), Z_FROM, Z_TO)
         for s in (1.0, 255.0)
     ]
     assert measured[1] == pytest.approx(measured[0], rel=1e-5)
@@ -136,18 +147,37 @@ def test_continuity_does_not_depend_on_the_scale_of_x() -> None:
 
 
 def test_decoder_that_never_moves_is_continuous_by_convention() -> None:
-    constant = regularity.continuity(lambda z: 0 * z + 3, Z_FROM, Z_TO)
+    constant = _continuity(lambda z: 0 * z + 3, Z_FROM, Z_TO)
     assert constant == 1.0
 
 
 def test_paths_that_all_return_have_infinite_continuity() -> None:
-    assert regularity.continuity(abs, -_line(1, 2, 3), _line(1, 2, 3)) == (
-        math.inf
-    )
+    assert _continuity(abs, -_line(1, 2, 3), _line(1, 2, 3)) == (math.inf)
 
 
 def test_a_single_step_is_refused() -> None:
     with pytest.raises(
         ValueError, match="`num_steps` must be at least 2; got 1"
     ):
-        regularity.continuity(np.sin, Z_FROM, Z_TO, num_steps=1)
+        _continuity(np.sin, Z_FROM, Z_TO, num_steps=1)
+
+
+def test_decoder_is_told_the_pair_that_each_point_belongs_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # In two blocks of paths of 3 points; pair i is decoded to (i + 1) z.
+    monkeypatch.setattr(regularity, "MOST_ELEMENTS", 6)
+    told = []
+
+    def decode(z: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+        told.append(pairs)
+        return (pairs[:, np.newaxis] + 1) * np.square(z)
+
+    measured = regularity.continuity(
+        decode, _line(0, 0, 0), _line(1, 1, 1), num_steps=2
+    )
+    # Of z^2 in 2 steps: 2 (1/16 + 9/16) = 1.25, whatever the factor.
+    assert measured == pytest.approx(1.25)
+    np.testing.assert_array_equal(
+        np.concatenate(told[1:]), [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    )

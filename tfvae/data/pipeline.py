@@ -1,16 +1,19 @@
-"""Batches for training and evaluation: order, range, draws of pixels.
+"""Batches for training and evaluation: order, range, random pixels and masks.
 
 No data-set names here. Everything random is a function of (seed, epoch, step),
 so a resumed run draws what an undisturbed one would.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
+from tfvae.data import masks
 from tfvae.data.split import Seed, Split
 
-ORDER, TRAIN_PIXELS, FIXED_PIXELS = range(3)  # streams of random numbers
+# Streams of random numbers
+ORDER, TRAIN_PIXELS, FIXED_PIXELS, TRAIN_MASKS, FIXED_MASKS = range(5)
 EPSILON = 2.0**-23  # of float32
 
 
@@ -27,6 +30,8 @@ def train_batches(
     num_epochs: int,
     binarize: str = "none",
     dequantize: bool = False,
+    condition: str = "none",
+    mask: str = "mixed",
     first_step: int = 0,
 ) -> tf.data.Dataset:
     """Batches of all epochs in a row, each epoch shuffled anew.
@@ -40,23 +45,33 @@ def train_batches(
         anew each epoch).
       dequantize: add noise that is drawn anew each epoch; as the split was
         prepared.
+      condition: "none", "label" or "mask": what comes with x.
+      mask: one of `masks.MASKS`; random ones are drawn anew each epoch.
       first_step: steps of the run that are already done and are left out.
 
     Returns:
-      Dataset of x: [batch, *event_shape], float32.
+      Dataset of x: [batch, *event_shape], float32; with a condition of (x, y),
+      y the labels [batch] int64 or the masks [batch, height, width, 1] float32.
     """
-    prepare = _preparer(split, binarize, dequantize)
+    prepare = _preparer(split, binarize, dequantize, condition, mask)
     first_epoch, skipped = divmod(first_step, num_batches(split, batch_size))
-    order_seed, pixel_seed = _seed(seed, ORDER), _seed(seed, TRAIN_PIXELS)
+    order_seed = _seed(seed, ORDER)
+    seeds = (_seed(seed, TRAIN_PIXELS), _seed(seed, TRAIN_MASKS))
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
-        batches = split.shuffled(batch_size, _fold(order_seed, epoch))
+        batches = split.shuffled(
+            batch_size,
+            _fold(order_seed, epoch),
+            labelled=condition == "label",
+        )
         batches = batches.enumerate().skip(
             tf.where(epoch == first_epoch, tf.cast(skipped, tf.int64), 0)
         )
-        epoch_seed = _fold(pixel_seed, epoch)
+        epoch_seeds = [_fold(stream, epoch) for stream in seeds]
         return batches.map(
-            lambda step, x: prepare(x, _fold(epoch_seed, step)),
+            lambda step, batch: prepare(
+                batch, *(_fold(stream, step) for stream in epoch_seeds)
+            ),
             tf.data.AUTOTUNE,
         )
 
@@ -71,6 +86,8 @@ def eval_batches(
     seed: int,
     binarize: str = "none",
     dequantize: bool = False,
+    condition: str = "none",
+    mask: str = "mixed",
 ) -> tf.data.Dataset:
     """One pass in the source's order, the same at every call.
 
@@ -80,15 +97,22 @@ def eval_batches(
       seed: of the one draw of each pixel.
       binarize: as in `train_batches`; "dynamic" data are drawn once here.
       dequantize: as in `train_batches`; the noise is drawn once here.
+      condition: as in `train_batches`.
+      mask: as in `train_batches`; random masks are drawn once here.
 
     Returns:
-      Dataset of x: [batch, *event_shape], float32.
+      Dataset of x, or of (x, y): as of `train_batches`.
     """
-    prepare = _preparer(split, binarize, dequantize)
-    pixel_seed = _seed(seed, FIXED_PIXELS)
-    batches = split.ordered(batch_size).enumerate()
+    prepare = _preparer(split, binarize, dequantize, condition, mask)
+    seeds = (_seed(seed, FIXED_PIXELS), _seed(seed, FIXED_MASKS))
+    batches = split.ordered(
+        batch_size, labelled=condition == "label"
+    ).enumerate()
     batches = batches.map(
-        lambda step, x: prepare(x, _fold(pixel_seed, step)), tf.data.AUTOTUNE
+        lambda step, batch: prepare(
+            batch, *(_fold(stream, step) for stream in seeds)
+        ),
+        tf.data.AUTOTUNE,
     )
     batches = batches.apply(
         tf.data.experimental.assert_cardinality(num_batches(split, batch_size))
@@ -133,19 +157,28 @@ def uniform_dequantized(
 
 
 def _preparer(
-    split: Split, binarize: str, dequantize: bool
-) -> Callable[[tf.Tensor, Seed], tf.Tensor]:
-    """Returns a function from (a split's batch, seed) to what a model sees."""
+    split: Split, binarize: str, dequantize: bool, condition: str, mask: str
+) -> Callable[[Any, Seed, Seed], Any]:
+    """Returns what makes of a split's batch, and seeds, what a model sees."""
     assert dequantize == split.dequantized, "the split is prepared otherwise"
 
-    def prepare(x: tf.Tensor, seed: Seed) -> tf.Tensor:
+    def pixels(x: tf.Tensor, seed: Seed) -> tf.Tensor:
         x = tf.cast(x, tf.float32)
         if dequantize:
             return uniform_dequantized(x, levels=split.divisor, seed=seed)
         x = x / split.divisor
         return bernoulli_draw(x, seed) if binarize == "dynamic" else x
 
-    return prepare
+    def masked(x: tf.Tensor, seed: Seed) -> tuple[tf.Tensor, tf.Tensor]:
+        height, width = x.shape[1:3]
+        return x, masks.draw_masks(mask, tf.shape(x)[0], height, width, seed)
+
+    prepare: dict[str, Callable[[Any, Seed, Seed], Any]] = {
+        "none": lambda x, seed, _: pixels(x, seed),
+        "label": lambda xy, seed, _: (pixels(xy[0], seed), xy[1]),
+        "mask": lambda x, seed, mask_seed: masked(pixels(x, seed), mask_seed),
+    }
+    return prepare[condition]
 
 
 def _seed(seed: int, stream: int) -> Seed:

@@ -42,15 +42,25 @@ class ArraySplit:
         """Number of examples."""
         return len(self.x)
 
-    def ordered(self, batch_size: int) -> tf.data.Dataset:
-        """Returns batches [batch, *event_shape] in the order of the array."""
-        return self._batches(tf.range(self.num_examples), batch_size)
+    def ordered(
+        self, batch_size: int, *, labelled: bool = False
+    ) -> tf.data.Dataset:
+        """Returns batches in the order of the array.
 
-    def shuffled(self, batch_size: int, seed: Seed) -> tf.data.Dataset:
+        Args:
+          batch_size: the last batch may be shorter.
+          labelled: batches of (x, y [batch] int64) instead of x alone.
+        """
+        ids = tf.range(self.num_examples)
+        return self._batches(ids, batch_size, labelled)
+
+    def shuffled(
+        self, batch_size: int, seed: Seed, *, labelled: bool = False
+    ) -> tf.data.Dataset:
         """Returns batches of every example once, in an order set by `seed`."""
         ids = tf.range(self.num_examples)
         order = tf.random.experimental.stateless_shuffle(ids, seed)
-        return self._batches(order, batch_size)
+        return self._batches(order, batch_size, labelled)
 
     def labels(self) -> np.ndarray | None:
         """Returns [num_examples] labels in the order of `ordered`."""
@@ -61,13 +71,21 @@ class ArraySplit:
         mean = self.x.mean(axis=0, dtype=np.float64)
         return (mean + MEAN_NOISE * self.dequantized) / self.divisor
 
-    def _batches(self, order: tf.Tensor, batch_size: int) -> tf.data.Dataset:
+    def _batches(
+        self, order: tf.Tensor, batch_size: int, labelled: bool
+    ) -> tf.data.Dataset:
+        arrays = (self.x, self.y) if labelled else self.x
         with tf.init_scope():  # else the table becomes a constant of the graph
-            table = tf.convert_to_tensor(self.x)
+            tables = tf.nest.map_structure(tf.convert_to_tensor, arrays)
         starts = tf.data.Dataset.range(0, self.num_examples, batch_size)
-        return starts.map(
-            lambda start: tf.gather(table, order[start : start + batch_size])
-        )
+
+        def batch(start: tf.Tensor) -> Any:
+            ids = order[start : start + batch_size]
+            return tf.nest.map_structure(
+                lambda table: tf.gather(table, ids), tables
+            )
+
+        return starts.map(batch)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,11 +108,15 @@ class StreamSplit:
     shuffle_buffer: int
     dequantized: bool = False
 
-    def ordered(self, batch_size: int) -> tf.data.Dataset:
-        """Returns batches [batch, *event_shape] in the source's order."""
-        return self._batches(self.elements, batch_size)
+    def ordered(
+        self, batch_size: int, *, labelled: bool = False
+    ) -> tf.data.Dataset:
+        """See `ArraySplit.ordered`; in the source's order."""
+        return self._batches(self.elements, batch_size, labelled)
 
-    def shuffled(self, batch_size: int, seed: Seed) -> tf.data.Dataset:
+    def shuffled(
+        self, batch_size: int, seed: Seed, *, labelled: bool = False
+    ) -> tf.data.Dataset:
         """Returns batches of every example once, in an order set by `seed`."""
 
         def shuffle(seed: Seed) -> tf.data.Dataset:
@@ -106,7 +128,7 @@ class StreamSplit:
             )
 
         records = tf.data.Dataset.from_tensors(seed).flat_map(shuffle)
-        return self._batches(records, batch_size)
+        return self._batches(records, batch_size, labelled)
 
     def labels(self) -> np.ndarray | None:
         """Returns [num_examples] labels in the order of `ordered`."""
@@ -123,12 +145,13 @@ class StreamSplit:
         return (mean + MEAN_NOISE * self.dequantized) / self.divisor
 
     def _batches(
-        self, records: tf.data.Dataset, batch_size: int
+        self, records: tf.data.Dataset, batch_size: int, labelled: bool
     ) -> tf.data.Dataset:
-        images = records.map(
-            lambda record: self.decode(record)[0], tf.data.AUTOTUNE
-        )
-        return images.batch(batch_size)
+        def decode(record: Any) -> Any:
+            x, y = self.decode(record)
+            return (x, tf.cast(y, tf.int64)) if labelled else x
+
+        return records.map(decode, tf.data.AUTOTUNE).batch(batch_size)
 
 
 Split = ArraySplit | StreamSplit

@@ -113,6 +113,7 @@ class Gaussian(Location, ScalarVariance):
         px: tfd.Distribution,
         x: tf.Tensor,
         weight: tf.Tensor | None = None,
+        hidden: tf.Tensor | None = None,
     ) -> tfd.Distribution:
         """See `Likelihood.calibrate`: c = SE / D for "optimal".
 
@@ -120,17 +121,16 @@ class Gaussian(Location, ScalarVariance):
         and none is taken (Rybkin et al., 2021, eq. 8). For "per_pixel" the
         mean c is remembered and p(x|z) stays as it is.
         """
-        num_dims = px.event_shape.num_elements()
         if self.C == "optimal":
             squared_error = tf.square(x - tf.stop_gradient(px.mean()))
             # c* = SE / D, SE the weighted mean over the global batch
-            c = _mean_over_batch(squared_error, weight) / num_dims
+            c = _mean_per_dim(squared_error, weight, hidden)
             c = tf.maximum(c, SMALLEST_C)
             self._remember(tf.math.log(c))
             return independent(_normal(px.mean(), c))
         if self.C == "per_pixel":
             c = tf.stop_gradient(px.variance())
-            c = _mean_over_batch(c, weight) / num_dims
+            c = _mean_per_dim(c, weight, hidden)
             self._remember(tf.math.log(c))
         return px
 
@@ -159,17 +159,29 @@ def _normal(loc: tf.Tensor, c: tf.Tensor) -> tfd.Distribution:
     return tfd.Normal(loc=loc, scale=tf.sqrt(c))
 
 
-def _mean_over_batch(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
-    """Returns the sum over dimensions, averaged over the global batch: scalar.
+def _mean_per_dim(
+    values: tf.Tensor, weight: tf.Tensor | None, hidden: tf.Tensor | None
+) -> tf.Tensor:
+    """Returns the mean over counted dimensions of the global batch: scalar.
 
     Args:
       values: [batch, *event_shape], of this replica.
       weight: [batch], of each example; None: equal weights.
+      hidden: 1 for each dimension that counts, 0 for others; None: all count.
     """
-    per_example = tf.reduce_sum(values, tf.range(1, tf.rank(values)))
+    axes = tf.range(1, tf.rank(values))
+    if hidden is None:
+        per_example = tf.reduce_sum(values, axes)
+        num_counted = tf.cast(tf.size(values[0]), tf.float32)
+    else:
+        per_example = tf.reduce_sum(hidden * values, axes)
+        num_counted = tf.reduce_sum(hidden * tf.ones_like(values), axes)
     if weight is None:
         weight = tf.ones_like(per_example)
-    total, total_weight = sum_over_replicas(
-        [tf.reduce_sum(weight * per_example), tf.reduce_sum(weight)]
+    total, num = sum_over_replicas(
+        [
+            tf.reduce_sum(weight * per_example),
+            tf.reduce_sum(weight * num_counted),
+        ]
     )
-    return total / total_weight
+    return total / tf.maximum(num, 1)

@@ -120,6 +120,7 @@ class Likelihood(tfpl.DistributionLambda):
         px: tfd.Distribution,
         x: tf.Tensor,
         weight: tf.Tensor | None = None,
+        hidden: tf.Tensor | None = None,
     ) -> tfd.Distribution:
         """Fits what is known in closed form; called once a training step.
 
@@ -127,11 +128,13 @@ class Likelihood(tfpl.DistributionLambda):
           px: p(x|z), batch_shape [batch].
           x: [batch, *event_shape], this replica's examples.
           weight: [batch], of each example; None: equal weights.
+          hidden: 1 for each dimension that p(x|z) is of, 0 for one that is
+            known; broadcasts with x; None: all of them.
 
         Returns:
           px: the p(x|z) that the step trains on.
         """
-        del x, weight
+        del x, weight, hidden
         return px
 
     def call(self, inputs: tf.Tensor, *args: Any, **kwargs: Any) -> Any:

@@ -1,13 +1,14 @@
 """Figures of any model that encodes and decodes: error, regularity."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfvae import noise
-from tfvae.learner import Learner
+from tfvae.learner import Given, Learner
 from tfvae.metrics import regularity
 from tfvae.vae import VAE
 
@@ -16,54 +17,68 @@ NUM_REGULARITY = 2000  # examples, samples and pairs
 
 
 def batched(
-    function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarray
+    function: Callable[..., tf.Tensor], x: np.ndarray, *more: Any
 ) -> np.ndarray:
-    """Returns function(x), computed in batches: [n, ...].
+    """Returns function(x, *more), computed in batches: [n, ...].
 
     Args:
       function: from [batch, ...] to [batch, ...].
       x: [n, ...].
+      *more: further arrays [n, ...], or dicts of them.
     """
-    return np.concatenate([
-        function(tf.constant(x[start : start + BATCH])).numpy()
-        for start in range(0, len(x), BATCH)
-    ])  # fmt: skip
+    parts = []
+    for start in range(0, len(x), BATCH):
+        batch = tf.nest.map_structure(
+            lambda values: tf.constant(values[start : start + BATCH]),  # noqa: B023
+            (x, *more),
+        )
+        parts.append(function(*batch).numpy())
+    return np.concatenate(parts)
 
 
-def mse(model: Learner, x: np.ndarray) -> float:
+def mse(model: Learner, x: np.ndarray, condition: Given = None) -> float:
     """Returns the squared error of decode(g(x)), a mean over examples and dims.
 
     Args:
       model: trained.
       x: [n, *event_shape].
+      condition: its values for each x; None without a condition.
     """
-    reconstructed = batched(model.reconstruct, x)
+    reconstructed = batched(model.reconstruct, x, condition or {})
     return float(np.mean(np.square(x - reconstructed, dtype=np.float64)))
 
 
 def regularity_of(
-    model: Learner, x: np.ndarray, *, seed: int
+    model: Learner, x: np.ndarray, condition: Given = None, *, seed: int
 ) -> dict[str, float]:
     """Returns continuity and completeness; their functions define them.
 
     An autoencoder has no prior: its draws are from the normal with diagonal
-    covariance that is fitted to its codes.
+    covariance that is fitted to its codes. With a condition, samples are
+    decoded with those of the held-out examples, and a path with that of the
+    example where it begins.
 
     Args:
       model: trained.
       x: [n, *event_shape], held-out data, of which at most 2,000 are used.
+      condition: its values for each x; None without a condition.
       seed: of the choice and of the draws.
     """
     ids = np.random.default_rng(seed).permutation(len(x))[:NUM_REGULARITY]
-    loc = batched(model.code, x[ids])
+    chosen = {name: np.asarray(v)[ids] for name, v in (condition or {}).items()}
+    loc = batched(model.code, x[ids], chosen)
     draw_seed = tf.constant([seed, noise.EVALUATE], tf.int32)
     prior = model.prior if isinstance(model, VAE) else _fitted_normal(loc)
     samples = prior.sample(len(loc), seed=draw_seed).numpy()
 
-    def decode(z: np.ndarray) -> np.ndarray:
-        return batched(lambda z: model.decode(z).mean(), z)
+    def decode(z: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        values = {name: value[rows] for name, value in chosen.items()}
+        return batched(lambda z, c: model.decode(z, c).mean(), z, values)
 
-    covered = regularity.completeness(decode(samples), decode(loc))
+    everyone = np.arange(len(loc))
+    covered = regularity.completeness(
+        decode(samples, everyone), decode(loc, everyone)
+    )
     half = len(loc) // 2
     return {
         "continuity": regularity.continuity(

@@ -10,7 +10,9 @@ import tf_keras
 from scipy import stats
 
 from tfvae import noise
+from tfvae.condition import Values, network_inputs, repeated
 from tfvae.distributions import posteriors
+from tfvae.learner import Given
 from tfvae.vae import VAE
 
 # Numbers held at once, so that memory does not grow with examples or draws: of
@@ -47,6 +49,7 @@ def importance_weighted(
     x: np.ndarray,
     *,
     num_samples: int,
+    condition: Given = None,
     seed: int = 0,
     jit_compile: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -57,6 +60,8 @@ def importance_weighted(
       model: trained.
       x: [n, *event_shape].
       num_samples: K.
+      condition: its values for each x; None without a condition. The estimate
+        is then of log p(x|condition).
       seed: of the draws; equal seeds give equal figures.
       jit_compile: have XLA fuse log p(x|z), which pays for many draws.
       progress: told the number of examples done, after each batch.
@@ -70,9 +75,12 @@ def importance_weighted(
     ks = [k for k in CURVE if k < num_samples] + [num_samples]
     parts = []
     for index, start in enumerate(range(0, len(x), batch_size)):
-        batch = tf.constant(x[start : start + batch_size], tf.float32)
+        rows = slice(start, start + batch_size)
+        batch = tf.constant(x[rows], tf.float32)
+        values = {name: v[rows] for name, v in (condition or {}).items()}
+        values = model.condition.check(values)
         chunks = [
-            draw(batch, size, tf.constant([index, number], tf.int64))
+            draw(batch, values, size, tf.constant([index, number], tf.int64))
             for number, size in enumerate(_chunks(num_samples, chunk))
         ]
         log_likelihood, log_ratio = (
@@ -180,30 +188,33 @@ def _chunk_seed(seed: int, place: tf.Tensor) -> tf.Tensor:
 
 def _make_draw(
     model: VAE, seed: int, jit_compile: bool
-) -> Callable[[tf.Tensor, int, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     latent_dim, likelihood = model.latent_dim, model.likelihood
     # TensorFlow's matrix products are faster than XLA's on a CPU, XLA's fused
     # loops faster than TensorFlow's: each does what it is better at.
-    network = tf_keras.Model(model.decoder.inputs, likelihood.input)
+    network = tf_keras.Model(model.decoder.input, likelihood.input)
 
     @tf.function(jit_compile=jit_compile)
-    def score(parameters: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    def score(parameters: tf.Tensor, x: tf.Tensor, values: Values) -> tf.Tensor:
         num_samples = parameters.shape[0] // x.shape[0]
         tiled = tf.tile(x, [num_samples] + [1] * (len(x.shape) - 1))
-        return likelihood(parameters).log_prob(tiled)
+        px = model.condition.complete(likelihood(parameters), values)
+        return px.log_prob(tiled)
 
     @tf.function
     def draw(
-        x: tf.Tensor, num_samples: int, place: tf.Tensor
+        x: tf.Tensor, values: Values, num_samples: int, place: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns log p(x|z), log q(z|x) - log p(z): [num_samples, batch]."""
         shape = [num_samples, x.shape[0], latent_dim]
         eps = tf.random.stateless_normal(
             shape, _chunk_seed(seed, place), alg=noise.ALGORITHM
         )
-        z, log_posterior = posteriors.draw(model.encode(x), eps)
+        z, log_posterior = posteriors.draw(model.encode(x, values), eps)
         flat = tf.reshape(z, [shape[0] * shape[1], latent_dim])
-        log_likelihood = score(network(flat, training=False), x)
+        tiled = repeated(values, num_samples)
+        parameters = network(network_inputs("z", flat, tiled), training=False)
+        log_likelihood = score(parameters, x, tiled)
         return (
             tf.reshape(log_likelihood, shape[:2]),
             log_posterior - model.prior.log_prob(z),

@@ -15,7 +15,7 @@ import numpy as np
 MOST_ELEMENTS = 2**21  # of one block of distances, or of decoded pixels
 ROUNDING = 1e-10  # relative, of squared distances
 
-Decode = Callable[[np.ndarray], np.ndarray]
+Decode = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,8 +113,9 @@ def continuity(
     it beside the error of reconstruction.
 
     Args:
-      decode: from z [m, latent_dim] to x [m, ...], the mean of p(x|z); called
-        on blocks of whole paths.
+      decode: from z [m, latent_dim], and the index [m] of the pair that each
+        belongs to, to x [m, ...], the mean of p(x|z); called on blocks of whole
+        paths.
       z_from: [num_pairs, latent_dim], codes of data.
       z_to: [num_pairs, latent_dim], codes of other data.
       num_steps: of each path; 2 and more (1 gives 1.0 for any decoder).
@@ -134,14 +135,16 @@ def continuity(
         raise ValueError(f"`num_steps` must be at least 2; got {num_steps}.")
     z_from, z_to = np.asarray(z_from), np.asarray(z_to)
     time = np.linspace(0, 1, num_steps + 1)[:, np.newaxis]
-    width = np.asarray(decode(z_from[:1])).size
+    width = np.asarray(decode(z_from[:1], np.arange(1))).size
     size = max(1, MOST_ELEMENTS // ((num_steps + 1) * width))
     path_energy = chord_energy = 0.0
     for start in range(0, len(z_from), size):
         first = z_from[start : start + size, np.newaxis]
         last = z_to[start : start + size, np.newaxis]
         z = first + time * (last - first)  # [pairs, num_steps + 1, latent_dim]
-        x = _flat(decode(z.reshape(-1, z.shape[-1]).astype(np.float32)))
+        pairs = np.repeat(np.arange(start, start + len(z)), num_steps + 1)
+        flat = z.reshape(-1, z.shape[-1]).astype(np.float32)
+        x = _flat(decode(flat, pairs))
         x = x.reshape(len(z), num_steps + 1, -1)
         path_energy += num_steps * _sum_of_squares(np.diff(x, axis=1))
         chord_energy += _sum_of_squares(x[:, -1] - x[:, 0])

@@ -1,0 +1,48 @@
+"""Settings read from a config.json, checked one by one."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tfvae import settings
+from tfvae.config import FIELDS
+from tfvae.errors import InputError
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """Returns the settings that a config.json holds, checked one by one.
+
+    Args:
+      path: of a JSON object with some or all of Config's fields.
+
+    Raises:
+      InputError: the file is missing, no JSON object, or has an unknown or
+        ill-typed key.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except OSError as error:
+        raise InputError(f"`config` {path}: {error.strerror}.") from error
+    except ValueError as error:
+        raise InputError(f"`config` {path} is not JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"`config` {path} must hold one JSON object.")
+    return checked(content, source=path)
+
+
+def checked(values: Mapping[str, Any], *, source: str) -> dict[str, Any]:
+    """Returns `values` in their fields' own types.
+
+    Raises:
+      InputError: names the `source`, and the key that is unknown or ill-typed.
+    """
+    result = {}
+    for name, value in values.items():
+        if name not in FIELDS:
+            raise settings.unknown(f"key in {source}:", name, FIELDS)
+        try:
+            result[name] = settings.check(FIELDS[name], value)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from error
+    return result
