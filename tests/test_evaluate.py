@@ -158,7 +158,7 @@ def test_autoencoder_has_no_likelihood(tmp_path: pathlib.Path) -> None:
     figures = measured(trained(tmp_path / "run", "--model=ae"))
     assert set(figures) == {
         "mse", "num_examples", "active_units", "regularity", "split", "seed",
-        "weights", "pixels",
+        "weights", "pixels", "condition",
     }  # fmt: skip
     assert all(math.isfinite(number) for number in numbers(figures))
 
@@ -227,9 +227,9 @@ def test_wrong_input_is_refused(
 def test_examples_that_do_not_fit_are_refused(
     digits: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tfvae import evaluation
+    from tfvae import examples
 
-    monkeypatch.setattr(evaluation, "MOST_NUMBERS", 64 * 100)
+    monkeypatch.setattr(examples, "MOST_NUMBERS", 64 * 100)
     with pytest.raises(InputError, match="give --num_examples=100"):
         evaluate.main(["evaluate", f"--run_dir={digits}"])
 
@@ -246,3 +246,35 @@ def test_help_answers_without_tensorflow() -> None:
     )
     for name in ("num_samples", "baselines", "split"):
         assert f"  --{name}\n" in result.stdout
+
+
+def test_run_on_labels_is_measured(tmp_path: pathlib.Path) -> None:
+    run_dir = trained(tmp_path / "run", "--condition=label")
+    figures = measured(run_dir, "--num_samples=5")
+    assert all(math.isfinite(number) for number in numbers(figures))
+    assert figures["condition"] == "label"
+    assert "naive_curve" not in figures
+    assert figures["elbo"] == pytest.approx(
+        -figures["rate"] - figures["distortion_nats"], rel=1e-5
+    )
+
+
+def test_figures_of_a_mask_are_of_hidden_pixels(tmp_path: pathlib.Path) -> None:
+    run_dir = trained(tmp_path / "run", "--condition=mask")
+    figures = measured(run_dir, "--num_samples=5", "--mask=left", "--baselines")
+    assert all(math.isfinite(number) for number in numbers(figures))
+    assert figures["mask"] == "left"
+    assert figures["hidden_share"] == 0.5
+    assert figures["hidden_mse"] == pytest.approx(2 * figures["mse"], rel=1e-5)
+    # Half of 64 dimensions; digits have 17 levels, 16 steps of 1 / 16.
+    expected = figures["nll"] / (32 * math.log(2)) + 4
+    assert figures["bits_per_dim"] == pytest.approx(expected, rel=1e-5)
+    splits = load_data(load_run(run_dir).config)
+    mean = splits.train.x.mean(axis=0) / 16
+    error = np.square(splits.test.x / 16 - mean)[:, :, 4:].mean()
+    assert figures["pca_hidden_mse"] < error  # than the mean image's
+
+
+def test_mask_of_a_run_without_masks_is_refused(digits: str) -> None:
+    with pytest.raises(InputError, match=r"`mask` is for runs .*=mask; this"):
+        evaluate.main(["evaluate", f"--run_dir={digits}", "--mask=left"])

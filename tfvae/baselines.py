@@ -11,6 +11,8 @@ from tfvae.condition import Condition, network_inputs
 from tfvae.learner import Given, Learner, Logs
 from tfvae.objectives.draws import Losses
 
+LEAST_NOISE = 1e-8  # beside the largest variance; float32 knows no smaller one
+
 
 class AutoEncoder(Learner):
     """Deterministic autoencoder: z = g(x), trained on -log p(x|z) alone.
@@ -112,7 +114,8 @@ def pca_impute(
     E[x_hidden | x_seen] = mean_hidden + W_hidden E[z | x_seen]
 
     W and sigma^2 are those of the highest likelihood: the leading eigenvectors
-    of the covariance of `train`, and the mean of the eigenvalues left out.
+    of the covariance of `train`, and the mean of the eigenvalues left out, but
+    at least 1e-8 of the largest variance.
 
     Args:
       train: [n, *event_shape], to which the model is fitted.
@@ -135,12 +138,12 @@ def pca_impute(
     W = pca.components_.T * np.sqrt(scale2, dtype=np.float64)
     seen = np.broadcast_to(mask, x.shape).reshape(len(x), -1) > 0.5
     centred = np.where(seen, x.reshape(len(x), -1) - pca.mean_, 0)
-    # M = W_seen^T W_seen + sigma^2 I, one image at a time to save memory
-    M = np.stack([W[row].T @ W[row] for row in seen])
-    M += sigma2 * np.eye(W.shape[1])
-    # E[z | x_seen] = M^-1 W_seen^T (x_seen - mean_seen); M can be singular
-    # where no variance was left out.
-    z = np.linalg.pinv(M, hermitian=True) @ (centred @ W)[:, :, np.newaxis]
+    # M = W_seen^T W_seen + sigma^2 I, one column at a time to save memory
+    columns = [seen @ (W * column[:, np.newaxis]) for column in W.T]
+    M = np.stack(columns, axis=2)  # [m, latent_dim, latent_dim]
+    M += max(sigma2, LEAST_NOISE * scale2.max()) * np.eye(W.shape[1])
+    # E[z | x_seen] = M^-1 W_seen^T (x_seen - mean_seen)
+    z = np.linalg.solve(M, (centred @ W)[:, :, np.newaxis])
     expected = (pca.mean_ + z[:, :, 0] @ W.T).reshape(x.shape)
     return np.where(mask > 0.5, x, expected.astype(x.dtype))
 

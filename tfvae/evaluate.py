@@ -138,10 +138,9 @@ def evaluate(run: "Run", asked: Evaluation) -> dict[str, Any]:
         "weights": asked.weights,
         "pixels": _pixels(config),
         "condition": config.condition,
-        "mask": (asked.mask or config.mask)
-        if config.condition == "mask"
-        else None,
     }
+    if config.condition == "mask":
+        figures["mask"] = asked.mask or config.mask
     run.run_dir.write_json("evaluation.json", figures)
     _draw(run, figures)
     print(_table(figures))

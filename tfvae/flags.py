@@ -183,7 +183,6 @@ def _present(
 ) -> dict[str, str]:
     """Returns {name: text} for the flags, and the word, that `argv` holds."""
     values = absl_flags.FlagValues()
-    values.set_gnu_getopt(True)  # flags may follow a word
     absl_flags.DEFINE_bool("help", None, "this text", flag_values=values)
     flags = {name: fields[name] for name in fields if name != positional}
     for name, field in flags.items():
