@@ -112,18 +112,19 @@ def test_imputing_with_fewer_pixels_than_components_and_no_noise() -> None:
     np.testing.assert_allclose(filled.reshape(51, 12), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("seed", "latent_dim"), [(15, 11), (22, 7), (30, 9)])
+@pytest.mark.parametrize("seed", range(40))
 def test_imputing_knows_no_more_than_the_mean_of_isotropic_data(
-    seed: int, latent_dim: int
+    seed: int,
 ) -> None:
-    # All eigenvalues are equal but for rounding, which makes some differences
-    # to their mean negative.
+    # All eigenvalues are equal but for rounding, which now and then takes one
+    # of them below the mean of those left out.
     rng = np.random.default_rng(seed)
     axes = np.linalg.qr(rng.normal(size=[30, 30]))[0]
     train = np.concatenate([axes, -axes]).reshape(60, 5, 6, 1)
     mask = (rng.random([7, 5, 6, 1]) < 0.5).astype(np.float64)
-    filled = baselines.pca_impute(train, mask, mask, latent_dim=latent_dim)
-    np.testing.assert_allclose(filled, mask, atol=1e-6)
+    for latent_dim in (7, 8, 9, 10, 11):
+        filled = baselines.pca_impute(train, mask, mask, latent_dim=latent_dim)
+        np.testing.assert_allclose(filled, mask, atol=1e-6)
 
 
 def test_imputing_keeps_what_is_seen_and_looks_at_nothing_hidden() -> None:

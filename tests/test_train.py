@@ -291,7 +291,8 @@ def _count_writes(
     return lambda: count
 
 
-# Writes: probe, data, config; each epoch best, last, rows; figures, result.
+# Writes: probe, data, config; each epoch best, last, rows and, in the first and
+# last, what TensorBoard shows; figures, result.
 @pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True], ids=["half", "whole"])
 @pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17, 18])

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import tf_keras
 
-from tfvae import callbacks, resolve
+from tfvae import board, callbacks, resolve
 from tfvae.callbacks import Recorder
 from tfvae.config import Config
 from tfvae.data import pipeline
 from tfvae.data.split import Split, Splits
+from tfvae.examples import load_examples
 from tfvae.learner import Learner
 
 
@@ -42,6 +43,19 @@ def fit(
     tensorboard = tf_keras.callbacks.TensorBoard(
         recorder.run_dir.file("tensorboard"), write_graph=False
     )
+    shown = load_examples(
+        config,
+        splits.validation,
+        num_examples=board.num_examples(splits.spec.event_shape),
+        seed=config.seed,
+    )
+    pictures = board.Board(
+        model,
+        recorder.run_dir,
+        shown,
+        num_epochs=config.epochs,
+        seed=config.seed,
+    )
     with callbacks.StopOnSignal(recorder) as on_signal, progress:
         for segment in _segments(config.epochs, recorder):
             batches = pipeline.train_batches(
@@ -64,6 +78,7 @@ def fit(
                     early,
                     progress,
                     tensorboard,
+                    pictures,
                     on_signal,
                 ],
                 verbose=0,

@@ -97,12 +97,9 @@ def _quadrants(
 
 def _blocks(num: tf.Tensor, height: int, width: int, seed: Seed) -> tf.Tensor:
     """A rectangle with sides of one to three quarters is hidden."""
-    draws = _uniforms(num, 4, seed)
-    is_inside = [
-        _intervals(size, *draws[2 * axis : 2 * axis + 2])
-        for axis, size in enumerate([height, width])
-    ]
-    in_rows, in_columns = is_inside
+    u = _uniforms(num, 4, seed)
+    in_rows = _intervals(height, u[0], u[1])
+    in_columns = _intervals(width, u[2], u[3])
     return ~(in_rows[:, :, tf.newaxis] & in_columns[:, tf.newaxis, :])
 
 
