@@ -61,7 +61,9 @@ def _variables(model: Learner) -> list[tf.Variable]:
     return [*model.variables, *model.optimizer.variables]
 
 
-@pytest.mark.parametrize("num_replicas", [1, 2])
+@pytest.mark.parametrize(
+    "num_replicas", [1, pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_training_is_the_same_to_the_bit(
     tmp_path: pathlib.Path, num_replicas: int
 ) -> None:

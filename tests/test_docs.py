@@ -8,6 +8,8 @@ import re
 
 from tfvae import config, flags
 from tfvae.evaluate import Evaluation
+from tfvae.report import Report
+from tfvae.request import MODES, Generation
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -27,6 +29,8 @@ def with_table(text: str) -> str:
         flags.markdown_table(flags.LAUNCH_FIELDS),
         flags.markdown_table(config.FIELDS),
         flags.markdown_table(flags.fields_of(Evaluation)),
+        flags.markdown_table(flags.fields_of(Generation)),
+        flags.markdown_table(flags.fields_of(Report)),
     ]
     body = "\n\n".join(
         [
@@ -36,6 +40,10 @@ def with_table(text: str) -> str:
             tables[1],
             "How a run is measured (`python -m tfvae.evaluate`):",
             tables[2],
+            "What a run makes (`python -m tfvae.generate MODE`):",
+            tables[3],
+            "How a run is reported (`python -m tfvae.report`):",
+            tables[4],
         ]
     )
     return TABLE.sub(lambda match: f"{match[1]}\n{body}\n\n{match[2]}", text)
@@ -64,6 +72,32 @@ def test_evaluations_in_readme_are_accepted() -> None:
     assert len(commands) >= 2
     for command in commands:
         flags.parse_as(Evaluation, command.split("`")[0].split(), summary="")
+
+
+def test_pictures_in_readme_are_accepted() -> None:
+    commands = re.findall(
+        r"python -m (tfvae\.generate \w+(?: --\S+)*)", README.read_text()
+    )
+    assert len(commands) >= 7
+    modes = set()
+    for command in commands:
+        asked = flags.parse_as(
+            Generation,
+            command.split("`")[0].split(),
+            summary="",
+            positional="mode",
+        )
+        modes.add(asked.mode)
+    assert modes == set(MODES)
+
+
+def test_gallery_is_small_and_there() -> None:
+    names = re.findall(r"!\[.*?\]\((.*?)\)", README.read_text())
+    assert 1 <= len(names) <= 4
+    for name in names:
+        content = (ROOT / name).read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert len(content) < 150_000
 
 
 def test_ci_runs_the_test_command_of_readme() -> None:

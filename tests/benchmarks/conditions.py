@@ -53,7 +53,7 @@ def judge_classes(run: Run) -> None:
             neighbors.KNeighborsClassifier(4, weights="distance"), len(train)
         ),
         "logistic regression": (
-            linear_model.LogisticRegression(max_iter=200), NUM_FITTED
+            linear_model.LogisticRegression(max_iter=2000), NUM_FITTED
         ),
     }  # fmt: skip
     for name, (judge, num) in judges.items():

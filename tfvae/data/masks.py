@@ -161,6 +161,24 @@ def _bottom(height: int, width: int) -> np.ndarray:
     return _left_and_lower(height, width)[1]
 
 
+# Named functions, not lambdas: of several lambdas in one place TensorFlow
+# cannot tell the source when it traces them, and warns.
+def _right(height: int, width: int) -> np.ndarray:
+    return ~_left(height, width)
+
+
+def _top(height: int, width: int) -> np.ndarray:
+    return ~_bottom(height, width)
+
+
+def _lower_left(height: int, width: int) -> np.ndarray:
+    return _left(height, width) & _bottom(height, width)
+
+
+def _all_but_upper_right(height: int, width: int) -> np.ndarray:
+    return _left(height, width) | _bottom(height, width)
+
+
 def _border(height: int, width: int) -> np.ndarray:
     """All but a block as near to the middle as whole pixels permit."""
     mask = np.ones([height, width], bool)
@@ -178,12 +196,12 @@ FAMILIES: dict[str, Maker] = {
 }
 FIXED: dict[str, Callable[[int, int], np.ndarray]] = {
     "left": _left,
-    "right": lambda *size: ~_left(*size),
-    "top": lambda *size: ~_bottom(*size),
+    "right": _right,
+    "top": _top,
     "bottom": _bottom,
-    "quadrant": lambda *size: _left(*size) & _bottom(*size),
+    "quadrant": _lower_left,
     "two_quadrants": _left,
-    "three_quadrants": lambda *size: _left(*size) | _bottom(*size),
+    "three_quadrants": _all_but_upper_right,
     "border": _border,
 }
 RANDOM: tuple[str, ...] = (*FAMILIES, "mixed")
