@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfvae.replicas import BatchShare
 
 TRAIN, TEST, SAMPLE, EXTRA, EVALUATE = range(5)  # streams of random numbers
-ALGORITHM = "philox"  # the same bits with and without XLA, on every device
+ALGORITHM = "philox"  # counts along the rows; XLA draws other bits on a CPU
 
 
 def normal(

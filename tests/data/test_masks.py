@@ -122,9 +122,8 @@ def test_names_are_those_of_the_command_line() -> None:
     assert masks.RANDOM == (
         "halves", "quadrants", "blocks", "scattered", "mixed"
     )  # fmt: skip
-    fixed = ["left", "right", "top", "bottom", "quadrant", "two_quadrants"]
-    fixed += ["three_quadrants", "border"]
-    assert list(masks.MASKS) == [*masks.RANDOM, *fixed]
+    rest = "left right top bottom quadrant two_quadrants three_quadrants border"
+    assert list(masks.MASKS) == [*masks.RANDOM, *rest.split()]
 
 
 def test_unknown_name_is_refused() -> None:
