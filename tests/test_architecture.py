@@ -27,6 +27,7 @@ LEVELS = (
         "latents",
         "page",
         "config_file",
+        "request",
     },
     {
         "batch",
@@ -48,7 +49,10 @@ LEVELS = (
         "training",
         "summary",
         "evaluation",
+        "generated",
         "generation",
+        "inputs",
+        "modes",
         "report_figures",
     },
     {"flags", "program", "train", "evaluate", "generate", "report"},

@@ -278,3 +278,9 @@ def test_figures_of_a_mask_are_of_hidden_pixels(tmp_path: pathlib.Path) -> None:
 def test_mask_of_a_run_without_masks_is_refused(digits: str) -> None:
     with pytest.raises(InputError, match=r"`mask` is for runs .*=mask; this"):
         evaluate.main(["evaluate", f"--run_dir={digits}", "--mask=left"])
+
+
+def test_a_handful_of_examples_have_no_regularity(digits: str) -> None:
+    figures = measured(digits, "--num_samples=5", "--num_examples=3")
+    assert set(figures["regularity"].values()) == {None}
+    assert math.isfinite(figures["nll"])

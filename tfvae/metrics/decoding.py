@@ -14,6 +14,7 @@ from tfvae.vae import VAE
 
 BATCH = 250
 NUM_REGULARITY = 2000  # examples, samples and pairs
+NUM_NEIGHBORS = 3
 
 
 def batched(
@@ -50,7 +51,7 @@ def mse(model: Learner, x: np.ndarray, condition: Given = None) -> float:
 
 def regularity_of(
     model: Learner, x: np.ndarray, condition: Given = None, *, seed: int
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Returns continuity and completeness; their functions define them.
 
     An autoencoder has no prior: its draws are from the normal with diagonal
@@ -63,7 +64,13 @@ def regularity_of(
       x: [n, *event_shape], held-out data, of which at most 2,000 are used.
       condition: its values for each x; None without a condition.
       seed: of the choice and of the draws.
+
+    Returns:
+      {"continuity", "completeness", "recall"}; None for fewer examples than
+      completeness has neighbours.
     """
+    if len(x) <= NUM_NEIGHBORS:
+        return dict.fromkeys(("continuity", "completeness", "recall"))
     ids = np.random.default_rng(seed).permutation(len(x))[:NUM_REGULARITY]
     chosen = {name: np.asarray(v)[ids] for name, v in (condition or {}).items()}
     loc = batched(model.code, x[ids], chosen)
@@ -77,7 +84,9 @@ def regularity_of(
 
     everyone = np.arange(len(loc))
     covered = regularity.completeness(
-        decode(samples, everyone), decode(loc, everyone)
+        decode(samples, everyone),
+        decode(loc, everyone),
+        num_neighbors=NUM_NEIGHBORS,
     )
     half = len(loc) // 2
     return {
