@@ -1,0 +1,177 @@
+"""Generates from a trained run: python -m tfvae.generate --help."""
+
+import os
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any
+
+from tfvae import flags, program
+from tfvae.errors import InputError
+from tfvae.request import Generation
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
+    from tfvae.generated import Generated
+    from tfvae.run_dir import Run
+
+SUMMARY = """Generates from a trained run; writes a picture and its arrays.
+
+usage: python -m tfvae.generate MODE --run_dir=R --out=FILE [--name=value ...]
+
+MODE is one of
+  sample       x of p(x|z), z ~ p(z)
+  reconstruct  examples, below each x of p(x|z) at its code z = g(x)
+  interpolate  the way from one code to another
+  traverse     one latent at a time takes values around 0
+  manifold     the plane of two latents (latent_dim 2)
+  inpaint      completions of images in part hidden (--condition=mask)
+  arithmetic   codes, plus the mean code of one class, minus that of another
+
+Equal commands give equal files."""
+
+
+def main(argv: list[str]) -> int:
+    """Reads the command line, generates, and returns the exit status."""
+    asked = flags.parse_as(Generation, argv, summary=SUMMARY, positional="mode")
+    if not asked.run_dir:
+        raise program.missing_run_dir()
+    check_folder(asked.out)
+    with program.quiet_start():
+        program.start_tensorflow()
+        from tfvae import run_dir
+    generate(run_dir.load_run(asked.run_dir, which=asked.weights), asked)
+    return program.DONE
+
+
+def generate(run: "Run", asked: Generation) -> "Generated":
+    """Makes what is asked for, and writes it.
+
+    Args:
+      run: trained.
+      asked: what to make.
+
+    Raises:
+      InputError: what is asked for does not go with the run or its data, or
+        the file cannot be written.
+    """
+    import numpy as np
+
+    from tfvae import modes
+
+    if asked.ending != ".npz" and not run.spec.is_image:
+        raise InputError(
+            "the run's data are vectors, of which there is no picture; give "
+            "--out=FILE.npz."
+        )
+    _check_overwriting(run, asked)
+    generated = modes.generate(run, asked)
+    arrays: dict[str, Any] = generated.arrays()
+    files: dict[str, Callable[[IO[bytes]], Any]] = {
+        asked.arrays_out: lambda file: np.savez(file, **arrays)
+    }
+    if asked.ending in PICTURES:
+        picture = PICTURES[asked.ending](generated)
+        files[asked.out] = lambda file: file.write(picture)
+    for path, write in files.items():
+        write_whole(path, write)
+        print(f"written: {path}")
+    return generated
+
+
+def check_folder(path: str) -> None:
+    """Makes sure, before anything is computed, that a file can be written.
+
+    Args:
+      path: of the file; its folder need not be there yet.
+
+    Raises:
+      InputError: a file is in the way, or the folder is not ours to write.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    if os.path.isdir(path):
+        raise _unwritable(path, "it is a folder")
+    if not os.path.isdir(folder):
+        raise _unwritable(path, f"{folder} is no folder")
+    if not os.access(folder, os.W_OK):
+        raise _unwritable(path, f"{folder} is read-only")
+
+
+def write_whole(path: str, write: Callable[[IO[bytes]], Any]) -> None:
+    """Writes a file beside its place first, then renames it.
+
+    Args:
+      path: of the file; its folder is made where there is none.
+      write: is given the open file.
+
+    Raises:
+      InputError: it cannot be written; nothing is left behind.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    beside = os.path.join(folder, f".{name}.partial")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with open(beside, "wb") as file:
+            write(file)
+        os.replace(beside, path)
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+    finally:
+        if os.path.exists(beside):
+            os.remove(beside)
+
+
+def _check_overwriting(run: "Run", asked: Generation) -> None:
+    """Makes sure that nothing is written over what is read."""
+    read = [
+        run.config.dataset.removeprefix("npz:"),
+        asked.mask,
+        *asked.images.split(","),
+    ]
+    there = {os.path.realpath(path) for path in read if path}
+    for path in (asked.out, asked.arrays_out):
+        if os.path.realpath(path) in there:
+            raise InputError(
+                f"`out` {asked.out} would write over {path}, which is read; "
+                "give another name."
+            )
+
+
+def _png(generated: "Generated") -> bytes:
+    from tfvae import plots
+
+    return plots.png_bytes(
+        plots.labelled_rows(
+            generated.x,
+            generated.title,
+            generated.row_labels,
+            generated.column_labels,
+        )
+    )
+
+
+def _gif(generated: "Generated") -> bytes:
+    """Returns an animation of the columns, all rows side by side."""
+    import math
+
+    from tfvae import plots
+
+    num_columns = math.ceil(math.sqrt(len(generated.x)))
+    return plots.gif_bytes(
+        generated.x.swapaxes(0, 1), num_columns, generated.title
+    )
+
+
+PICTURES: dict[str, Callable[["Generated"], bytes]] = {
+    ".png": _png,
+    ".gif": _gif,
+}
+
+
+def _unwritable(path: str, reason: str) -> InputError:
+    return InputError(
+        f"`out` {path} cannot be written: {reason}; give another."
+    )
+
+
+if __name__ == "__main__":
+    program.run_main(main)
