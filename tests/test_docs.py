@@ -8,8 +8,8 @@ import re
 
 from tfvae import config, flags
 from tfvae.evaluate import Evaluation
+from tfvae.generation.request import MODES, Generation
 from tfvae.report import Report
-from tfvae.request import MODES, Generation
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"

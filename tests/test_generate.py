@@ -5,7 +5,6 @@ import io
 import pathlib
 import subprocess
 import sys
-from typing import IO
 
 import numpy as np
 import pytest
@@ -269,25 +268,21 @@ def test_path_that_cannot_be_written_is_refused_before_anything_is_computed(
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_file_appears_whole_or_not_at_all(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "a.npz"
-    path.write_bytes(b"before")
-
-    def fill_the_disk(file: IO[bytes]) -> None:
-        file.write(b"half")
+def test_full_disk_is_one_line_and_leaves_nothing(
+    runs: dict[str, Run], tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def fill_the_disk(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setattr(np, "savez", fill_the_disk)
+    out = tmp_path / "a.npz"
     with pytest.raises(InputError) as refused:
-        generate.write_whole(str(path), fill_the_disk)
+        run(runs["trained"], "sample", "--num=1", f"--out={out}")
     assert str(refused.value) == (
-        f"`out` {path} cannot be written: No space left on device; give "
-        "another."
+        f"`out` {out} cannot be written: No space left on device; give another."
     )
-    assert path.read_bytes() == b"before"
-    assert list(tmp_path.iterdir()) == [path]
-    generate.write_whole(str(path), lambda file: file.write(b"after"))
-    assert path.read_bytes() == b"after"
-    assert list(tmp_path.iterdir()) == [path]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_file_of_the_working_folder(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import stats
+from tensorflow_probability import distributions as tfd
 
 from tests.conftest import replicas
 from tfvae import noise
@@ -100,3 +101,15 @@ def test_draws_are_standard_normal_and_independent() -> None:
 def test_draws_over_steps_are_standard_normal() -> None:
     eps = np.concatenate([draw(2, step=step) for step in range(200)])
     assert stats.kstest(eps.ravel(), "norm").pvalue > 0.01
+
+
+def test_tfp_takes_every_seed() -> None:
+    normal = tfd.Normal(0.0, 1.0)
+    largest = 2**32 - 1
+    draws = [
+        normal.sample(3, seed=noise.tfp_seed(seed, 2)).numpy()
+        for seed in (0, 1, 2**31, largest)
+    ]
+    assert len({draw.tobytes() for draw in draws}) == 4
+    again = normal.sample(3, seed=tf.constant([1, 2], tf.int32))
+    np.testing.assert_array_equal(draws[1], again)

@@ -13,8 +13,8 @@ from tests.test_page import Outline, assert_stands_alone
 from tfvae import evaluate, flags, report, train
 from tfvae.config import FIELDS
 from tfvae.errors import InputError, MissingRunError
+from tfvae.generation.request import Generation
 from tfvae.report_figures import measures
-from tfvae.request import Generation
 from tfvae.run_dir import RunDir
 
 TINY = (

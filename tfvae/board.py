@@ -261,7 +261,7 @@ def _samples(model: VAE, examples: Examples, *, seed: int) -> _Picture:
     num_draws = COLUMNS if rows else COLUMNS * SAMPLE_ROWS
 
     def decode(condition: Values) -> tf.Tensor:
-        draw_seed = tf.constant([seed, noise.SAMPLE])
+        draw_seed = noise.tfp_seed(seed, noise.SAMPLE)
         z = model.prior.sample(num_draws, seed=draw_seed)  # p(z)
         return model.decode(tf.tile(z, [num_rows, 1]), condition).mean()
 

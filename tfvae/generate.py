@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
-from tfvae import flags, program
+from tfvae import atomic, flags, program
 from tfvae.errors import InputError
-from tfvae.request import Generation
+from tfvae.generation.request import Generation
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
-    from tfvae.generated import Generated
+    from tfvae.generation.generated import Generated
     from tfvae.run_dir import Run
 
 SUMMARY = """Generates from a trained run; writes a picture and its arrays.
@@ -54,7 +54,7 @@ def generate(run: "Run", asked: Generation) -> "Generated":
     """
     import numpy as np
 
-    from tfvae import modes
+    from tfvae.generation import modes
 
     if asked.ending != ".npz" and not run.spec.is_image:
         raise InputError(
@@ -71,7 +71,10 @@ def generate(run: "Run", asked: Generation) -> "Generated":
         picture = PICTURES[asked.ending](generated)
         files[asked.out] = lambda file: file.write(picture)
     for path, write in files.items():
-        write_whole(path, write)
+        try:
+            atomic.write_whole(path, write)
+        except OSError as error:
+            raise _unwritable(path, error.strerror or str(error)) from error
         print(f"written: {path}")
     return generated
 
@@ -94,30 +97,6 @@ def check_folder(path: str) -> None:
         raise _unwritable(path, f"{folder} is no folder")
     if not os.access(folder, os.W_OK):
         raise _unwritable(path, f"{folder} is read-only")
-
-
-def write_whole(path: str, write: Callable[[IO[bytes]], Any]) -> None:
-    """Writes a file beside its place first, then renames it.
-
-    Args:
-      path: of the file; its folder is made where there is none.
-      write: is given the open file.
-
-    Raises:
-      InputError: it cannot be written; nothing is left behind.
-    """
-    folder, name = os.path.split(os.path.abspath(path))
-    beside = os.path.join(folder, f".{name}.partial")
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with open(beside, "wb") as file:
-            write(file)
-        os.replace(beside, path)
-    except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from error
-    finally:
-        if os.path.exists(beside):
-            os.remove(beside)
 
 
 def _check_overwriting(run: "Run", asked: Generation) -> None:

@@ -4,6 +4,7 @@ So 1, 2 and 4 replicas draw the same noise for the same example, and a resumed
 run draws what the uninterrupted one would have drawn.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from tfvae.replicas import BatchShare
@@ -46,3 +47,15 @@ def step_seed(seed: int, stream: int, step: tf.Tensor) -> tf.Tensor:
         tf.cast(step, tf.int64),
         alg=ALGORITHM,
     )
+
+
+def tfp_seed(seed: int, stream: int) -> tf.Tensor:
+    """Returns the seed of a TFP distribution's draws: [2], int32.
+
+    TFP takes no other; a seed beyond 2^31 is wrapped to the same bits.
+
+    Args:
+      seed: from 0 to 2^32 - 1.
+      stream: of random numbers.
+    """
+    return tf.constant(np.array([seed, stream], np.uint32).view(np.int32))

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 import tensorflow as tf
 
-from tfvae import build, config_file, resolve
+from tfvae import atomic, build, config_file, resolve
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.errors import InputError, MissingRunError
@@ -102,15 +102,7 @@ class RunDir:
           name: path inside the folder.
           write: is given the open file.
         """
-        path = self.file(name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        parent, base = os.path.split(path)
-        beside = os.path.join(parent, f".{base}.partial")
-        with open(beside, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        atomic.write_whole(self.file(name), write)
 
     def write_json(self, name: str, content: Any) -> None:
         """Writes a JSON file."""

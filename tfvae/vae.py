@@ -116,7 +116,7 @@ class VAE(Learner):
           x: [num_samples, *event_shape], without observation noise.
         """
         z = self.prior.sample(
-            num_samples, seed=tf.constant([seed, noise.SAMPLE])
+            num_samples, seed=noise.tfp_seed(seed, noise.SAMPLE)
         )
         return self.decode(z, condition).mean()
 

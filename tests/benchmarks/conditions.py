@@ -15,8 +15,9 @@ import sys
 import numpy as np
 from sklearn import linear_model, neighbors
 
-from tfvae import baselines, examples, generation
+from tfvae import baselines, examples
 from tfvae.data.load import load_data
+from tfvae.generation import makers
 from tfvae.run_dir import Run, load_run
 
 NUM_CLASSES, NUM_A_CLASS = 10, 100
@@ -89,7 +90,7 @@ def _row(
     total, kept, smallest = np.zeros_like(x, dtype=np.float64), True, np.inf
     for start in range(0, len(x), 100):
         rows = slice(start, start + 100)
-        completions = generation.inpaint(
+        completions = makers.inpaint(
             run.model, x[rows], mask[rows], num=NUM_COMPLETIONS, seed=0
         ).more["completions"]  # [100, num, ...]
         total[rows] = completions.mean(axis=1, dtype=np.float64)

@@ -74,7 +74,7 @@ def regularity_of(
     ids = np.random.default_rng(seed).permutation(len(x))[:NUM_REGULARITY]
     chosen = {name: np.asarray(v)[ids] for name, v in (condition or {}).items()}
     loc = batched(model.code, x[ids], chosen)
-    draw_seed = tf.constant([seed, noise.EVALUATE], tf.int32)
+    draw_seed = noise.tfp_seed(seed, noise.EVALUATE)
     prior = model.prior if isinstance(model, VAE) else _fitted_normal(loc)
     samples = prior.sample(len(loc), seed=draw_seed).numpy()
 

@@ -19,25 +19,28 @@ from tfvae.plots.style import (
 )
 
 EMPTY = 0.5  # mid grey, where there is no image
-GAP = 1  # pixels between images
+GAP = 1 / 24  # between images, of the side of one; at least a pixel
 # Inches: of a figure, of a picture, around it, and the height of a label.
 LEAST_WIDTH, MOST_HEIGHT = 3.2, 8.0
 EDGE, LABEL = 0.06, 0.2
 
 
-def tile(images: np.ndarray, num_columns: int, *, gap: int = GAP) -> np.ndarray:
+def tile(
+    images: np.ndarray, num_columns: int, *, gap: int | None = None
+) -> np.ndarray:
     """Lays images out row by row.
 
     Args:
       images: [n, height, width, channels], in [0, 1].
       num_columns: images in a row.
-      gap: pixels between images.
+      gap: pixels between images; None: one, and more between large images.
 
     Returns:
       canvas: [rows * (height + gap) + gap, columns * (width + gap) + gap, 3],
       mid grey where there is no image.
     """
     n, height, width, channels = images.shape
+    gap = _gap(height, width) if gap is None else gap
     num_rows = -(-n // num_columns)
     canvas = np.full(
         [
@@ -97,7 +100,8 @@ def labelled_rows(
         for their column.
     """
     num_rows, num_columns, height, width, _ = images.shape
-    canvas = tile(images.reshape(-1, *images.shape[2:]), num_columns)
+    gap = _gap(height, width)
+    canvas = tile(images.reshape(-1, *images.shape[2:]), num_columns, gap=gap)
     left = max(map(text_width, row_labels), default=0)
     longest = max(map(text_width, column_labels), default=0)
     picture_width = min(
@@ -113,18 +117,23 @@ def labelled_rows(
         above=across + LABEL * bool(column_labels),
     )
     if row_labels:
-        axes.set_yticks(_centres(num_rows, height), row_labels)
+        axes.set_yticks(_centres(num_rows, height, gap), row_labels)
     if column_labels:
-        axes.set_xticks(_centres(num_columns, width), column_labels)
+        axes.set_xticks(_centres(num_columns, width, gap), column_labels)
     if slanted:
         for label in axes.get_xticklabels():
             label.set(rotation=45, ha="left", rotation_mode="anchor")
     return figure
 
 
-def _centres(num: int, size: int) -> np.ndarray:
+def _gap(height: int, width: int) -> int:
+    """Returns the pixels between images, so that large ones show a line too."""
+    return max(1, round(GAP * min(height, width)))
+
+
+def _centres(num: int, size: int, gap: int) -> np.ndarray:
     """Returns where along the canvas each of a number of images is centred."""
-    return GAP + np.arange(num) * (size + GAP) + (size - 1) / 2
+    return gap + np.arange(num) * (size + gap) + (size - 1) / 2
 
 
 def _picture(

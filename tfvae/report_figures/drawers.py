@@ -5,9 +5,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from tfvae import generation, latents, plots
+from tfvae import latents, plots
 from tfvae.examples import Examples
-from tfvae.generated import Generated
+from tfvae.generation import makers
+from tfvae.generation.generated import Generated
 from tfvae.metrics import latent, residuals
 from tfvae.report_figures.material import Material
 from tfvae.vae import VAE
@@ -124,7 +125,7 @@ def traversals(m: Material) -> Drawn:
     # Without a KL of each latent, how far its mean code varies.
     weights, unit = (m.z.var(axis=0), "") if kl is None else (kl, " nats")
     dims = latents.by_kl(weights)[:MOST_LATENTS].tolist()
-    made = generation.traverse(
+    made = makers.traverse(
         m.run.model,
         m.z[0],
         dims,
@@ -144,7 +145,7 @@ def traversals(m: Material) -> Drawn:
 def interpolation(m: Material) -> Drawn:
     """Paths between the codes of two images, a row each."""
     first, second = (m.examples.take(ids) for ids in pairs(m.examples).T)
-    made = generation.interpolate(
+    made = makers.interpolate(
         m.run.model,
         first.x,
         second.x,

@@ -6,15 +6,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tfvae import generation, latents
+from tfvae import latents
 from tfvae.data.spec import DataSpec
 from tfvae.errors import InputError
 from tfvae.examples import Examples
-from tfvae.generated import Generated, code, require_masks
-from tfvae.inputs import Inputs
+from tfvae.generation import makers
+from tfvae.generation.generated import Generated, code, require_masks
+from tfvae.generation.inputs import Inputs
+from tfvae.generation.request import Generation, value_or
 from tfvae.learner import Learner
 from tfvae.metrics.decoding import batched
-from tfvae.request import Generation, value_or
 from tfvae.run_dir import Run
 from tfvae.vae import VAE
 
@@ -53,7 +54,7 @@ def _sample(inputs: Inputs) -> Generated:
             len(part) for part in np.array_split(range(num), len(classes))
         ]
         condition = {"label": np.repeat(np.array(classes, np.int64), shares)}
-    return generation.sample(
+    return makers.sample(
         run.model, num, seed=asked.seed, temperature=asked.temperature,
         condition=condition, shown=asked.shown, columns=_columns(num),
         row_labels=[f"class {y}" for y in classes] if len(classes) > 1 else (),
@@ -63,7 +64,7 @@ def _sample(inputs: Inputs) -> Generated:
 def _reconstruct(inputs: Inputs) -> Generated:
     asked = inputs.asked
     found = inputs.starts(value_or(asked.num, NUM_PAIRS))
-    return generation.reconstruct(
+    return makers.reconstruct(
         inputs.run.model, found.x, condition=found.condition,
         shown=asked.shown, seed=asked.seed, columns=_columns(len(found)),
     )  # fmt: skip
@@ -74,7 +75,7 @@ def _interpolate(inputs: Inputs) -> Generated:
     from_, to = _pairs(inputs)
     if inputs.condition == "label":
         _check_same_class(from_.condition["label"], to.condition["label"])
-    return generation.interpolate(
+    return makers.interpolate(
         inputs.run.model, from_.x, to.x, num_steps=_steps(asked),
         path=asked.path, condition=from_.condition, shown=asked.shown,
         seed=asked.seed,
@@ -89,7 +90,7 @@ def _traverse(inputs: Inputs) -> Generated:
             f"traverse starts from one example; got {len(start)}; give one."
         )
     dims, row_labels = _dims(inputs)
-    return generation.traverse(
+    return makers.traverse(
         model, code(model, start.x, start.condition)[0], dims,
         values=np.linspace(-asked.span, asked.span, _steps(asked)).tolist(),
         condition=start.condition, shown=asked.shown, seed=asked.seed,
@@ -104,7 +105,7 @@ def _manifold(inputs: Inputs) -> Generated:
             f"manifold shows one class; got {len(asked.label)}; give one."
         )
     classes = _classes(inputs)[:1]
-    return generation.manifold(
+    return makers.manifold(
         inputs.run.model, side=value_or(asked.steps, NUM_SIDE),
         condition={"label": np.array(classes, np.int64)} if classes else None,
         shown=asked.shown, seed=asked.seed,
@@ -117,7 +118,7 @@ def _inpaint(inputs: Inputs) -> Generated:
     require_masks(run.model)
     found = inputs.starts(NUM_ROWS)
     _check_size(num * len(found), run.spec)
-    return generation.inpaint(
+    return makers.inpaint(
         run.model, found.x, found.condition["mask"], num=num, seed=asked.seed,
         shown=asked.shown,
     )  # fmt: skip
@@ -130,7 +131,7 @@ def _arithmetic(inputs: Inputs) -> Generated:
         for found in (inputs.having("plus"), inputs.having("minus"))
     )
     found = inputs.starts(value_or(asked.num, NUM_ROWS))
-    return generation.arithmetic(
+    return makers.arithmetic(
         model, found.x, latents.direction(plus, minus),
         strengths=asked.strengths, condition=found.condition,
         shown=asked.shown, seed=asked.seed,

@@ -86,7 +86,7 @@ def decode(
 
     def decode_rows(z: tf.Tensor, values: Values, ids: tf.Tensor) -> tf.Tensor:
         draw_seed = tf.random.experimental.stateless_fold_in(
-            _seed(seed), ids[0], alg=noise.ALGORITHM
+            noise.tfp_seed(seed, noise.SAMPLE), ids[0], alg=noise.ALGORITHM
         )
         return show(model.decode(z, values), draw_seed)
 
@@ -123,7 +123,10 @@ def prior_draws(
             "prior is learned, give --temperature=1."
         )
     # z = temperature * eps, eps ~ N(0, I)
-    return temperature * vae.prior.sample(num, seed=_seed(seed)).numpy()
+    return (
+        temperature
+        * vae.prior.sample(num, seed=noise.tfp_seed(seed, noise.SAMPLE)).numpy()
+    )
 
 
 def with_prior(model: Learner, mode: str) -> VAE:
@@ -204,8 +207,3 @@ def title(mode: str, shown: str, rest: str, condition: Given) -> str:
     classes = np.unique((condition or {}).get("label", []))
     of_class = f", class {classes[0]}" if len(classes) == 1 else ""
     return f"{mode}: {SHOWN[shown][0]}{rest}{of_class}"
-
-
-def _seed(seed: int) -> tf.Tensor:
-    # Wrapped: TFP takes seeds as int32.
-    return tf.constant(np.array([seed, noise.SAMPLE], np.uint32).view(np.int32))

@@ -7,10 +7,10 @@ import tensorflow as tf
 import tfvae
 from tests import models
 from tests.small_runs import build_model
-from tfvae import generated
 from tfvae.distributions.likelihoods import LIKELIHOODS
 from tfvae.errors import InputError
-from tfvae.generated import Generated
+from tfvae.generation import generated
+from tfvae.generation.generated import Generated
 from tfvae.metrics.decoding import BATCH
 
 NUM_DIMS = 5

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests.small_runs import image_set, save_run
-from tfvae import inputs, modes
 from tfvae.data.load import load_data
 from tfvae.errors import InputError
-from tfvae.generated import Generated
-from tfvae.request import MODES, Generation
+from tfvae.generation import inputs, modes
+from tfvae.generation.generated import Generated
+from tfvae.generation.request import MODES, Generation
 from tfvae.run_dir import Run
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}

@@ -5,7 +5,13 @@ import dataclasses
 import pytest
 
 from tfvae.errors import InputError
-from tfvae.request import ALWAYS, ENDINGS, MODES, Generation, value_or
+from tfvae.generation.request import (
+    ALWAYS,
+    ENDINGS,
+    MODES,
+    Generation,
+    value_or,
+)
 
 # A value other than the default, for every setting that a mode may not take.
 OTHER = {

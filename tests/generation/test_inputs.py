@@ -10,8 +10,8 @@ from PIL import Image
 from tests.small_runs import IMAGE_SHAPE, image_set, save_run
 from tfvae.data.spec import DataSpec
 from tfvae.errors import InputError
-from tfvae.inputs import Inputs, read_images
-from tfvae.request import Generation
+from tfvae.generation.inputs import Inputs, read_images
+from tfvae.generation.request import Generation
 from tfvae.run_dir import Run
 
 RNG = np.random.default_rng(1)

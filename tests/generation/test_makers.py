@@ -9,9 +9,9 @@ from scipy import stats
 import tfvae
 from tests import models
 from tests.small_runs import build_model
-from tfvae import generated, generation
 from tfvae.errors import InputError
-from tfvae.generated import Generated
+from tfvae.generation import generated, makers
+from tfvae.generation.generated import Generated
 from tfvae.learner import Learner
 
 NUM_DIMS = 5
@@ -36,7 +36,7 @@ def g(model: tfvae.VAE, x: np.ndarray) -> np.ndarray:
 
 
 def test_samples_fill_rows_and_leave_the_rest_empty(linear: tfvae.VAE) -> None:
-    made = generation.sample(linear, 7, seed=1, columns=3)
+    made = makers.sample(linear, 7, seed=1, columns=3)
     assert made.x.shape == (3, 3, NUM_DIMS)
     assert made.title == "sample: mean of p(x|z), z ~ p(z)"
     arrays = made.arrays()
@@ -50,7 +50,7 @@ def test_samples_fill_rows_and_leave_the_rest_empty(linear: tfvae.VAE) -> None:
 def test_temperature_zero_gives_the_mean_of_the_prior(
     linear: tfvae.VAE,
 ) -> None:
-    made = generation.sample(linear, 3, seed=1, temperature=0)
+    made = makers.sample(linear, 3, seed=1, temperature=0)
     assert made.title.endswith("z ~ p(z), temperature 0")
     _, b = models.decoder_weights(linear)
     np.testing.assert_allclose(
@@ -59,24 +59,24 @@ def test_temperature_zero_gives_the_mean_of_the_prior(
 
 
 def test_samples_are_shared_out_over_named_rows(linear: tfvae.VAE) -> None:
-    made = generation.sample(linear, 8, seed=1, row_labels=("a", "b", "c"))
+    made = makers.sample(linear, 8, seed=1, row_labels=("a", "b", "c"))
     assert made.row_labels == ("a", "b", "c")
     is_made = ~np.isnan(made.z[..., 0])
     assert is_made.sum(axis=1).tolist() == [3, 3, 2]
-    plain = generation.sample(linear, 8, seed=1).arrays()
+    plain = makers.sample(linear, 8, seed=1).arrays()
     np.testing.assert_array_equal(made.arrays()["z"], plain["z"])
 
 
 def test_draw_adds_noise_and_says_so(linear: tfvae.VAE) -> None:
-    mean = generation.sample(linear, 4, seed=1)
-    drawn = generation.sample(linear, 4, seed=1, shown="draw")
+    mean = makers.sample(linear, 4, seed=1)
+    drawn = makers.sample(linear, 4, seed=1, shown="draw")
     assert drawn.title == "sample: a draw of p(x|z), z ~ p(z)"
     np.testing.assert_array_equal(drawn.z, mean.z)
     assert (drawn.arrays()["x"] != mean.arrays()["x"]).all()
 
 
 def test_reconstruction_lies_below_its_original(linear: tfvae.VAE) -> None:
-    made = generation.reconstruct(linear, X, columns=4)
+    made = makers.reconstruct(linear, X, columns=4)
     assert made.x.shape == (4, 4, NUM_DIMS)
     np.testing.assert_array_equal(made.x[0], X[:4])
     np.testing.assert_array_equal(made.x[2, :3], X[4:])
@@ -94,7 +94,7 @@ def test_reconstruction_lies_below_its_original(linear: tfvae.VAE) -> None:
 def test_ends_of_a_path_are_reconstructions(
     linear: tfvae.VAE, path: str
 ) -> None:
-    made = generation.interpolate(linear, X[:3], X[3:6], num_steps=5, path=path)
+    made = makers.interpolate(linear, X[:3], X[3:6], num_steps=5, path=path)
     assert made.x.shape == (3, 5, NUM_DIMS)
     assert f"on a {path} path" in made.title
     assert made.column_labels == ("0.00", "0.25", "0.50", "0.75", "1.00")
@@ -118,7 +118,7 @@ def test_ends_of_a_path_are_reconstructions(
 
 def test_traversal_changes_one_latent_alone(linear: tfvae.VAE) -> None:
     z = np.array([0.4, -0.9], np.float32)
-    made = generation.traverse(linear, z, [1, 0], values=[-2.0, 0.0, 2.5])
+    made = makers.traverse(linear, z, [1, 0], values=[-2.0, 0.0, 2.5])
     expected = [
         [[0.4, -2], [0.4, 0], [0.4, 2.5]],
         [[-2, -0.9], [0, -0.9], [2.5, -0.9]],
@@ -129,14 +129,12 @@ def test_traversal_changes_one_latent_alone(linear: tfvae.VAE) -> None:
     assert made.column_labels == ("-2", "0", "2.5")
     assert made.more["dims"].tolist() == [1, 0]
     assert made.more["values"].tolist() == [-2, 0, 2.5]
-    named = generation.traverse(
-        linear, z, [1], values=[1.0], row_labels=["one"]
-    )
+    named = makers.traverse(linear, z, [1], values=[1.0], row_labels=["one"])
     assert named.row_labels == ("one",)
 
 
 def test_manifold_runs_over_the_quantiles(linear: tfvae.VAE) -> None:
-    made = generation.manifold(linear, side=3)
+    made = makers.manifold(linear, side=3)
     low, high = stats.norm.ppf([1 / 6, 5 / 6])
     np.testing.assert_allclose(made.z[0, 0], [low, high], rtol=1e-6)
     np.testing.assert_allclose(made.z[0, 2], [high, high], rtol=1e-6)
@@ -147,7 +145,7 @@ def test_manifold_runs_over_the_quantiles(linear: tfvae.VAE) -> None:
 
 def test_direction_is_added_by_its_strength(linear: tfvae.VAE) -> None:
     direction = np.array([0.5, -2.0], np.float32)
-    made = generation.arithmetic(
+    made = makers.arithmetic(
         linear, X[:3], direction, strengths=[-1.0, 0.0, 0.25, 3.0]
     )
     assert made.column_labels == ("-1", "+0", "+0.25", "+3")
@@ -177,9 +175,7 @@ def test_seen_pixels_stay_and_hidden_ones_differ(
     completing: Learner, shown: str, same_mask: bool
 ) -> None:
     mask = MASKS[0] if same_mask else MASKS
-    made = generation.inpaint(
-        completing, IMAGES, mask, num=5, seed=2, shown=shown
-    )
+    made = makers.inpaint(completing, IMAGES, mask, num=5, seed=2, shown=shown)
     assert made.x.shape == (3, 7, *SHAPE)
     assert made.column_labels == ("image", "seen", "", "", "", "", "")
     completions = made.more["completions"]
@@ -206,7 +202,7 @@ def test_seen_pixels_stay_and_hidden_ones_differ(
 def test_completions_look_at_no_hidden_pixel(completing: Learner) -> None:
     other = np.where(MASKS == 1, IMAGES, 1 - IMAGES).astype(np.float32)
     first, second = (
-        generation.inpaint(completing, x, MASKS, num=2, seed=0)
+        makers.inpaint(completing, x, MASKS, num=2, seed=0)
         for x in (IMAGES, other)
     )
     np.testing.assert_array_equal(
@@ -216,19 +212,19 @@ def test_completions_look_at_no_hidden_pixel(completing: Learner) -> None:
 
 CLASSES = np.array([2, 0, 1])
 LABELLED: dict[str, Callable[[Learner, dict], Generated]] = {
-    "sample": lambda m, c: generation.sample(m, 3, seed=0, condition=c),
-    "reconstruct": lambda m, c: generation.reconstruct(m, IMAGES, condition=c),
-    "interpolate": lambda m, c: generation.interpolate(
+    "sample": lambda m, c: makers.sample(m, 3, seed=0, condition=c),
+    "reconstruct": lambda m, c: makers.reconstruct(m, IMAGES, condition=c),
+    "interpolate": lambda m, c: makers.interpolate(
         m, IMAGES, IMAGES[::-1], num_steps=4, condition=c
     ),
-    "arithmetic": lambda m, c: generation.arithmetic(
+    "arithmetic": lambda m, c: makers.arithmetic(
         m, IMAGES, np.ones(4, np.float32), strengths=[1.0, 2.0], condition=c
     ),
-    "traverse": lambda m, c: generation.traverse(
+    "traverse": lambda m, c: makers.traverse(
         m, np.zeros(4), [1, 3], values=[-1.0, 0.0, 1.0],
         condition={"label": c["label"][:1]},
     ),
-    "manifold": lambda m, c: generation.manifold(
+    "manifold": lambda m, c: makers.manifold(
         m, side=3, condition={"label": c["label"][:1]}
     ),
 }  # fmt: skip
@@ -256,24 +252,24 @@ def test_each_row_keeps_its_class(mode: str) -> None:
     ("make", "settings", "message"),
     [
         (
-            lambda m: generation.sample(m, 3, seed=0), {"model": "ae"},
+            lambda m: makers.sample(m, 3, seed=0), {"model": "ae"},
             "`sample` draws from a prior, which an autoencoder has not",
         ),
         (
-            lambda m: generation.manifold(m, side=3),
+            lambda m: makers.manifold(m, side=3),
             {"model": "ae", "latent_dim": 2},
             "`manifold` draws from a prior, which an autoencoder has not",
         ),
         (
-            lambda m: generation.manifold(m, side=3), {"latent_dim": 3},
+            lambda m: makers.manifold(m, side=3), {"latent_dim": 3},
             "the plane of two latents; the run has latent_dim=3; use trav",
         ),
         (
-            lambda m: generation.sample(m, 3, seed=0, temperature=0.5),
+            lambda m: makers.sample(m, 3, seed=0, temperature=0.5),
             {"prior": "mixture"}, "prior is learned, give --temperature=1",
         ),
         (
-            lambda m: generation.inpaint(m, IMAGES, MASKS, num=2, seed=0), {},
+            lambda m: makers.inpaint(m, IMAGES, MASKS, num=2, seed=0), {},
             "trained with --condition=mask; this one has --condition=none",
         ),
     ],

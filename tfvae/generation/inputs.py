@@ -14,7 +14,7 @@ from tfvae.data.spec import DataSpec
 from tfvae.data.split import Split
 from tfvae.errors import InputError
 from tfvae.examples import Examples, load_examples
-from tfvae.request import MODES, Generation
+from tfvae.generation.request import MODES, Generation
 from tfvae.run_dir import Run
 
 MASK_STREAM = 1  # of random numbers

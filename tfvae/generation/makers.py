@@ -6,7 +6,7 @@ import numpy as np
 
 from tfvae import latents
 from tfvae.errors import InputError
-from tfvae.generated import (
+from tfvae.generation.generated import (
     EMPTY,
     Generated,
     code,

@@ -1,0 +1,1 @@
+"""What a trained model makes when it is asked to: x of chosen z."""
