@@ -39,7 +39,8 @@ def gif_bytes(
     """
     grey = frames.shape[-1] < 3
     pixels = _levels(
-        np.stack([tile(images, num_columns, gap=1) for images in frames]), grey=grey
+        np.stack([tile(images, num_columns, gap=1) for images in frames]),
+        grey=grey,
     )
     scale = -(-LEAST_TILE // min(frames.shape[2:4]))
     pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)
