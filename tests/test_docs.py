@@ -5,7 +5,11 @@ settings table into README.
 import configparser
 import pathlib
 import re
+from typing import Any
 
+import pytest
+
+from tests import small_runs
 from tfvae import config, flags
 from tfvae.evaluate import Evaluation
 from tfvae.generation.request import MODES, Generation
@@ -76,7 +80,7 @@ def test_evaluations_in_readme_are_accepted() -> None:
 
 def test_pictures_in_readme_are_accepted() -> None:
     commands = re.findall(
-        r"python -m (tfvae\.generate \w+(?: --\S+)*)", README.read_text()
+        r"python -m (tfvae\.generate [a-z]+(?: --\S+)*)", README.read_text()
     )
     assert len(commands) >= 7
     modes = set()
@@ -109,11 +113,23 @@ def test_ci_runs_the_test_command_of_readme() -> None:
 
 
 def test_library_example_of_readme_runs() -> None:
-    (example,) = blocks("python")
+    _, example = blocks("python")
     names: dict[str, object] = {}
     exec(compile(example, "README.md", "exec"), names)
     assert names["images"].shape == (16, 8, 8, 1)  # type: ignore[attr-defined]
     assert names["estimate"].log_prob.shape == (297,)  # type: ignore[attr-defined]
+
+
+def test_picture_example_of_readme_runs(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example, _ = blocks("python")
+    small_runs.save_run(tmp_path / "runs" / "label", condition="label")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert names["x"].shape == (3, 8, 8, 1)
+    assert names["png"].startswith(b"\x89PNG")
 
 
 def test_build_notes_give_a_reason_for_every_dependency() -> None:
