@@ -164,6 +164,7 @@ def start(tmp_path: pathlib.Path) -> Iterator[Callable[[], Get]]:
         process.communicate(timeout=30)
 
 
+@pytest.mark.slow
 def test_tensorboard_serves_the_newest_codes_while_it_runs(
     tmp_path: pathlib.Path, start: Callable[[], Get]
 ) -> None:

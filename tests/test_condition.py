@@ -124,7 +124,9 @@ def test_loss_is_of_the_hidden_pixels() -> None:
     np.testing.assert_allclose(terms.loss, kl - log_likelihood, rtol=1e-5)
 
 
-@pytest.mark.parametrize("num_replicas", [1, 2])
+@pytest.mark.parametrize(
+    "num_replicas", [1, pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_optimal_c_is_the_error_of_the_hidden_pixels(
     num_replicas: int,
 ) -> None:
@@ -138,7 +140,9 @@ def test_optimal_c_is_the_error_of_the_hidden_pixels(
     assert c == pytest.approx(squared_error.mean(), rel=1e-5)
 
 
-@CONDITIONS
+@pytest.mark.parametrize(
+    "name", [pytest.param("label", marks=pytest.mark.slow), "mask"]
+)
 def test_devices_agree_with_one(name: str) -> None:
     # Batches of 4, 4 and 2: the last gives 1 and 1; then one of 1 and 0.
     outcomes = []

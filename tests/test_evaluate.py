@@ -163,6 +163,7 @@ def test_autoencoder_has_no_likelihood(tmp_path: pathlib.Path) -> None:
     assert all(math.isfinite(number) for number in numbers(figures))
 
 
+@pytest.mark.slow
 def test_baselines_stand_beside_the_run(tmp_path: pathlib.Path) -> None:
     run_dir = trained(tmp_path / "run", "--objective=iwae", "--prior=mixture")
     figures = measured(run_dir, "--num_samples=5", "--baselines")
@@ -180,6 +181,7 @@ def test_baselines_stand_beside_the_run(tmp_path: pathlib.Path) -> None:
     assert figures["rate_method"] == "5 draws"
 
 
+@pytest.mark.slow
 def test_factors_are_scored_where_they_are_known(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,6 +197,7 @@ def test_page_belongs_to_the_run(copy: pathlib.Path) -> None:
     run_dir.prepare()
 
 
+@pytest.mark.slow
 def test_autoencoder_of_vectors_without_labels_has_a_page(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,11 +21,14 @@ FLAGS = (
     "--v=0", "--dump-dom",
     "--allow-file-access-from-files",  # so that FRAME can look into the page
 )  # fmt: skip
-pytestmark = pytest.mark.skipif(
-    BROWSER is None,
-    reason=f"needs a browser on PATH: {', '.join(BROWSERS)} (Debian: apt "
-    "install chromium)",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        BROWSER is None,
+        reason=f"needs a browser on PATH: {', '.join(BROWSERS)} (Debian: apt "
+        "install chromium)",
+    ),
+]
 
 # A headless window is 500 pixels wide at least; a frame is as narrow as asked.
 FRAME = """<!DOCTYPE html>

@@ -14,6 +14,8 @@ from tfvae import train
 README = pathlib.Path(__file__).parents[1] / "README.md"
 COMMAND = re.compile(r"python -m tfvae\.train (--dataset=ring .*)")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:

@@ -45,6 +45,7 @@ def test_streamed_run_ends_as_one_in_memory_but_for_its_order(
     )
 
 
+@pytest.mark.slow
 def test_streamed_run_repeats_to_the_bit(
     folder: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

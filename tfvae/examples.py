@@ -1,7 +1,6 @@
 """Examples of a split as a model sees them, in memory, with their condition."""
 
 import dataclasses
-import math
 from typing import Any
 
 import numpy as np
@@ -80,16 +79,11 @@ def load_examples(
         seed=config.seed,
         **resolve.view(config) | ({"mask": mask} if mask else {}),
     )
-    num_dims = _num_dims(batches.element_spec)
-    if len(chosen) * num_dims > MOST_NUMBERS:
-        raise InputError(
-            f"{len(chosen):,} examples of {num_dims:,} numbers do not fit into "
-            f"memory; give --num_examples={MOST_NUMBERS // num_dims}."
-        )
     ordered = np.unique(chosen)
     parts, first = [], 0
     for batch in batches.as_numpy_iterator():
         x, y = batch if isinstance(batch, tuple) else (batch, None)
+        _check_size(len(chosen), x[0].size)
         inside = ordered[(ordered >= first) & (ordered < first + len(x))]
         parts.append(
             (x[inside - first], None if y is None else y[inside - first])
@@ -126,6 +120,9 @@ def _chosen(total: int, most: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(total)[:most])
 
 
-def _num_dims(spec: Any) -> int:
-    x = spec[0] if isinstance(spec, tuple) else spec
-    return math.prod(x.shape[1:])
+def _check_size(num: int, num_dims: int) -> None:
+    if num * num_dims > MOST_NUMBERS:
+        raise InputError(
+            f"{num:,} examples of {num_dims:,} numbers do not fit into memory; "
+            f"give --num_examples={MOST_NUMBERS // num_dims}."
+        )
