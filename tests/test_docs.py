@@ -114,10 +114,12 @@ def test_ci_runs_the_test_command_of_readme() -> None:
 
 def test_library_example_of_readme_runs() -> None:
     _, example = blocks("python")
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), names)
-    assert names["images"].shape == (16, 8, 8, 1)  # type: ignore[attr-defined]
-    assert names["estimate"].log_prob.shape == (297,)  # type: ignore[attr-defined]
+    assert names["images"].shape == (16, 8, 8, 1)
+    assert names["digits"].shape == (10, 8, 8, 1)
+    assert names["made"].x.shape[0] == 5
+    assert names["estimate"].log_prob.shape == (297,)
 
 
 def test_picture_example_of_readme_runs(

@@ -15,6 +15,8 @@ _HOMES = {
     "Gaussian": "tfvae.distributions.likelihoods",
     "InputError": "tfvae.errors",
     "KLRegularizer": "tfvae.distributions.posteriors",
+    "Label": "tfvae.condition",
+    "Mask": "tfvae.condition",
     "MultivariateNormalDiag": "tfvae.distributions.posteriors",
     "VAE": "tfvae.vae",
     "build_model": "tfvae.build",
