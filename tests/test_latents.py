@@ -11,8 +11,8 @@ RNG = np.random.default_rng(0)
 Z = RNG.normal(size=[2, 5]).astype(np.float32)
 
 
-def test_straight_path_is_evenly_spaced() -> None:
-    path = latents.straight(np.array([0, 4]), np.array([3, -2]), 4)
+def test_linear_path_is_evenly_spaced() -> None:
+    path = latents.linear(np.array([0, 4]), np.array([3, -2]), 4)
     assert path.dtype == np.float32
     np.testing.assert_array_equal(path, [[0, 4], [1, 2], [2, 0], [3, -2]])
 

@@ -10,7 +10,7 @@ from tfvae.errors import InputError
 LEAST_SINE = 1e-9  # below it, two directions span no plane in float64
 
 
-def straight(z_from: np.ndarray, z_to: np.ndarray, num: int) -> np.ndarray:
+def linear(z_from: np.ndarray, z_to: np.ndarray, num: int) -> np.ndarray:
     """Evenly spaced codes on the line from one code to another.
 
     z(t) = (1 - t) z_from + t z_to,  t = 0, ..., 1
@@ -57,7 +57,7 @@ def spherical(z_from: np.ndarray, z_to: np.ndarray, num: int) -> np.ndarray:
     ends = np.asarray([z_from, z_to], np.float64)
     norms = np.linalg.norm(ends, axis=1)
     if not norms.all() or ends.shape[1] == 1:
-        return straight(z_from, z_to, num)
+        return linear(z_from, z_to, num)
     start, end = ends / norms[:, np.newaxis]
     across, sine = _perpendicular(end, start)
     if sine < LEAST_SINE:

@@ -90,7 +90,7 @@ def test_reconstruction_lies_below_its_original(linear: tfvae.VAE) -> None:
     np.testing.assert_array_equal(arrays["image"], X)
 
 
-@pytest.mark.parametrize("path", ["straight", "spherical"])
+@pytest.mark.parametrize("path", ["linear", "spherical"])
 def test_ends_of_a_path_are_reconstructions(
     linear: tfvae.VAE, path: str
 ) -> None:
@@ -104,7 +104,7 @@ def test_ends_of_a_path_are_reconstructions(
         )
     z_from, z_to = g(linear, X[:3]), g(linear, X[3:6])
     middle = made.z[:, 2]
-    if path == "straight":
+    if path == "linear":
         np.testing.assert_allclose(middle, (z_from + z_to) / 2, **TOLERANCE)
     else:
         norms = (np.linalg.norm(z, axis=1) for z in (z_from, z_to))

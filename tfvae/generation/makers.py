@@ -22,7 +22,7 @@ from tfvae.generation.generated import (
 )
 from tfvae.learner import Given, Learner
 
-PATHS = {"straight": latents.straight, "spherical": latents.spherical}
+PATHS = {"linear": latents.linear, "spherical": latents.spherical}
 
 
 def sample(
@@ -108,7 +108,7 @@ def interpolate(
     x_to: np.ndarray,
     *,
     num_steps: int,
-    path: str = "straight",
+    path: str = "linear",
     condition: Given = None,
     shown: str = "mean",
     seed: int = 0,

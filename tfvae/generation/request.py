@@ -94,9 +94,9 @@ class Generation:
         "takes it or an image file (white: seen); empty: as trained",
     )
     path: str = setting(
-        "straight",
-        "interpolate: straight in z, or spherical: at norms between the ends'",
-        words=("straight", "spherical"),
+        "linear",
+        "interpolate: linear in z, or spherical: at norms between the ends'",
+        words=("linear", "spherical"),
     )
     steps: str | int = setting(
         "auto",
