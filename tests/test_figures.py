@@ -155,19 +155,19 @@ def test_manifold_runs_over_the_quantiles_of_the_prior(
 def _samples(
     monkeypatch: pytest.MonkeyPatch, condition: str, examples: Examples
 ) -> np.ndarray:
-    """Returns the images of the picture of samples, in rows of 8."""
+    """Returns the images of the picture of samples: [rows, 8, ...]."""
     seen = []
-    original = plots.image_grid
+    original = plots.labelled_rows
 
-    def image_grid(images: np.ndarray, columns: int, title: str) -> Any:
+    def labelled_rows(images: np.ndarray, *words: Any) -> Any:
         seen.append(images)
-        return original(images, columns, title)
+        return original(images, *words)
 
-    monkeypatch.setattr(plots, "image_grid", image_grid)
+    monkeypatch.setattr(plots, "labelled_rows", labelled_rows)
     model = _model((5, 7, 1), 3, condition)
     made = dict(figures.make_figures(model, examples, [], seed=0))
     assert list(made) == ["reconstructions", "samples"]
-    return seen[-1].reshape(-1, 8, 5, 7, 1)
+    return seen[-1]
 
 
 def test_samples_of_classes_are_a_class_a_row(

@@ -251,8 +251,8 @@ def test_traversal_takes_the_largest_kl_first(
 def test_paths_lead_from_one_image_to_another(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = seen(monkeypatch, "labelled_rows")
     material = gathered(tmp_path, (5, 7, 1), condition="label")
+    calls = seen(monkeypatch, "labelled_rows")
     drawers.interpolation(material)
     ((x, *_),) = calls
     examples, ids = material.examples, drawers.pairs(material.examples)

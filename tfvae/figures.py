@@ -6,14 +6,15 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
-from tfvae import latents, plots
+from tfvae import plots
 from tfvae.examples import Examples
+from tfvae.generation import drawing, makers
+from tfvae.generation.generated import Generated
 from tfvae.learner import Learner
 from tfvae.metrics import decoding
 from tfvae.run_dir import Row
 from tfvae.vae import VAE
 
-EMPTY = 0.5  # grey, where a pixel is hidden
 NUM_PAIRS, NUM_SAMPLES, COLUMNS = 32, 64, 8
 NUM_POINTS = 2000
 MANIFOLD_SIDE = 20
@@ -55,7 +56,8 @@ def make_figures(
         z = decoding.batched(model.code, x, shown.condition)
         yield "latent_map", plots.latent_map(z, shown.labels)
         if x.ndim == 4 and isinstance(model, VAE) and not shown.condition:
-            yield "manifold", _manifold(model)
+            made = makers.manifold(model, side=MANIFOLD_SIDE)
+            yield "manifold", drawing.rows(made)
 
 
 def _pictures(
@@ -68,46 +70,39 @@ def _pictures(
         plots.reconstructions(pairs.x, reconstructed, COLUMNS),
     )
     if isinstance(model, VAE):
-        samples = {
-            "none": _prior_samples,
-            "label": _samples_of_classes,
-            "mask": _completions,
-        }[model.condition.name]
-        yield "samples", samples(model, examples, seed)
+        made = SAMPLES[model.condition.name](model, examples, seed)
+        yield "samples", drawing.rows(made)
 
 
-def _prior_samples(model: VAE, _: Examples, seed: int) -> plots.Figure:
-    samples = model.sample(NUM_SAMPLES, seed=seed).numpy()
-    title = "prior samples: mean of p(x|z), z ~ p(z)"
-    return plots.image_grid(samples, COLUMNS, title)
+def _prior_samples(model: VAE, _: Examples, seed: int) -> Generated:
+    return makers.sample(model, NUM_SAMPLES, seed=seed, columns=COLUMNS)
 
 
-def _samples_of_classes(model: VAE, _: Examples, seed: int) -> plots.Figure:
+def _samples_of_classes(model: VAE, _: Examples, seed: int) -> Generated:
     num_classes = min(model.condition.num_classes, MOST_CLASSES)
     label = np.repeat(np.arange(num_classes), COLUMNS)
-    samples = model.sample(
-        len(label), seed=seed, condition={"label": label}
-    ).numpy()
-    title = "a class a row: mean of p(x|z, y), z ~ p(z)"
-    return plots.image_grid(samples, COLUMNS, title)
+    return makers.sample(
+        model,
+        len(label),
+        seed=seed,
+        condition={"label": label},
+        columns=COLUMNS,
+        row_labels=[f"class {y}" for y in range(num_classes)],
+    )
 
 
-def _completions(model: VAE, examples: Examples, seed: int) -> plots.Figure:
+def _completions(model: VAE, examples: Examples, seed: int) -> Generated:
     rows = examples.take(slice(NUM_COMPLETED))
     num = COLUMNS - 2  # beside the original and its seen part
-    condition = {k: np.repeat(v, num, 0) for k, v in rows.condition.items()}
-    samples = model.sample(
-        num * len(rows), seed=seed, condition=condition
-    ).numpy()
-    image, mask = rows.condition["image"], rows.condition["mask"]
-    seen = np.where(mask > 0.5, image, EMPTY)  # grey where hidden
-    samples = samples.reshape(len(rows), num, *rows.x.shape[1:])
-    parts = [rows.x[:, np.newaxis], seen[:, np.newaxis], samples]
-    images = np.concatenate(parts, axis=1).reshape(-1, *rows.x.shape[1:])
-    title = (
-        "original, seen part, completions: mean of p(x|z, seen part), z ~ p(z)"
-    )
-    return plots.image_grid(images, COLUMNS, title)
+    mask = rows.condition["mask"]
+    return makers.inpaint(model, rows.x, mask, num=num, seed=seed)
+
+
+SAMPLES: dict[str, Callable[[VAE, Examples, int], Generated]] = {
+    "none": _prior_samples,
+    "label": _samples_of_classes,
+    "mask": _completions,
+}
 
 
 def _clouds(
@@ -155,11 +150,3 @@ def _density(
     turned = exact[::-1] if f[-1] < f[0] else exact
     maps = {"model": f, "$F^{-1}(\\Phi(z))$, from the data": turned}
     return plots.density(x, grid, densities, (z, maps))
-
-
-def _manifold(model: VAE) -> plots.Figure:
-    """Decodes a grid of equal prior probability per cell."""
-    z = latents.quantile_grid(MANIFOLD_SIDE)
-    images = decoding.batched(lambda z: model.decode(z).mean(), z)
-    title = "manifold: mean of p(x|z) over the quantiles of p(z)"
-    return plots.image_grid(images, MANIFOLD_SIDE, title)

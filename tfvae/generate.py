@@ -67,8 +67,11 @@ def generate(run: "Run", asked: Generation) -> "Generated":
     files: dict[str, Callable[[IO[bytes]], Any]] = {
         asked.arrays_out: lambda file: np.savez(file, **arrays)
     }
-    if asked.ending in PICTURES:
-        picture = PICTURES[asked.ending](generated)
+    if asked.ending != ".npz":
+        from tfvae.generation import drawing
+
+        draw = {".png": drawing.png, ".gif": drawing.gif}[asked.ending]
+        picture = draw(generated)
         files[asked.out] = lambda file: file.write(picture)
     for path, write in files.items():
         try:
@@ -113,37 +116,6 @@ def _check_overwriting(run: "Run", asked: Generation) -> None:
                 f"`out` {asked.out} would write over {path}, which is read; "
                 "give another name."
             )
-
-
-def _png(generated: "Generated") -> bytes:
-    from tfvae import plots
-
-    return plots.png_bytes(
-        plots.labelled_rows(
-            generated.x,
-            generated.title,
-            generated.row_labels,
-            generated.column_labels,
-        )
-    )
-
-
-def _gif(generated: "Generated") -> bytes:
-    """Returns an animation of the columns, all rows side by side."""
-    import math
-
-    from tfvae import plots
-
-    num_columns = math.ceil(math.sqrt(len(generated.x)))
-    return plots.gif_bytes(
-        generated.x.swapaxes(0, 1), num_columns, generated.title
-    )
-
-
-PICTURES: dict[str, Callable[["Generated"], bytes]] = {
-    ".png": _png,
-    ".gif": _gif,
-}
 
 
 def _unwritable(path: str, reason: str) -> InputError:

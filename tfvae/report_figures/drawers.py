@@ -7,8 +7,7 @@ import numpy as np
 
 from tfvae import latents, plots
 from tfvae.examples import Examples
-from tfvae.generation import makers
-from tfvae.generation.generated import Generated
+from tfvae.generation import drawing, makers
 from tfvae.metrics import latent, residuals
 from tfvae.report_figures.material import Material
 from tfvae.vae import VAE
@@ -135,7 +134,7 @@ def traversals(m: Material) -> Drawn:
     )
     measure = "the variance of its mean code" if kl is None else "its KL"
     return Drawn(
-        _rows(made),
+        drawing.rows(made),
         "The code of one test image, with one latent at a time set to the "
         f"value above the column. Beside each latent {measure}; the "
         "largest come first.",
@@ -153,7 +152,7 @@ def interpolation(m: Material) -> Drawn:
         condition=first.condition,
     )
     return Drawn(
-        _rows(made),
+        drawing.rows(made),
         "From the code of one test image to that of another; both ends are "
         "reconstructions.",
     )
@@ -170,12 +169,6 @@ def pairs(examples: Examples) -> np.ndarray:
         groups = [np.flatnonzero(label == y)[:2] for y in np.unique(label)]
     both = [ids[: len(ids) // 2 * 2].reshape(-1, 2) for ids in groups]
     return np.concatenate(both)[:NUM_PAIRS]
-
-
-def _rows(made: Generated) -> plots.Figure:
-    return plots.labelled_rows(
-        made.x, made.title, made.row_labels, made.column_labels
-    )
 
 
 def calibration(m: Material) -> Drawn:
