@@ -138,6 +138,7 @@ def test_convergence_is_drawn(digits: str, figures: dict) -> None:
     assert set(figures["naive_curve"]) == set(figures["nll_curve"])
 
 
+@pytest.mark.slow
 def test_exact_nll_stands_beside_the_estimate(tmp_path: pathlib.Path) -> None:
     run_dir = trained(
         tmp_path / "run", "--dataset=linear_gaussian", "--hidden_units=none"

@@ -33,6 +33,7 @@ def _run(folder: pathlib.Path, run_dir: pathlib.Path, *flags: str) -> dict:
     return json.loads((run_dir / "result.json").read_text())
 
 
+@pytest.mark.slow
 def test_streamed_run_ends_as_one_in_memory_but_for_its_order(
     folder: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

@@ -185,7 +185,9 @@ def test_run_of_other_settings_is_refused(finished: pathlib.Path) -> None:
     ("number", "step", "status"),
     [
         pytest.param(signal.SIGINT, 6, 130, id="ctrl_c"),
-        pytest.param(signal.SIGTERM, 7, 143, id="sigterm"),
+        pytest.param(
+            signal.SIGTERM, 7, 143, id="sigterm", marks=pytest.mark.slow
+        ),
         pytest.param(
             signal.SIGINT, 8, 130, id="epoch_end", marks=pytest.mark.slow
         ),

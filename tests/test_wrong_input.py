@@ -304,7 +304,13 @@ def test_more_devices_asked_for_after_tensorflow_began(
     assert line.startswith("`num_virtual_devices`=3 comes too late: ")
 
 
-@pytest.mark.parametrize("kind", ["latent_dim", "npz", "png"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "latent_dim",
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ("npz", "png")),
+    ],
+)
 def test_program_ends_with_status_2_and_one_line(
     kind: str, tmp_path: pathlib.Path
 ) -> None:
