@@ -43,19 +43,7 @@ def fit(
     tensorboard = tf_keras.callbacks.TensorBoard(
         recorder.run_dir.file("tensorboard"), write_graph=False
     )
-    shown = load_examples(
-        config,
-        splits.validation,
-        num_examples=board.num_examples(splits.spec.event_shape),
-        seed=config.seed,
-    )
-    pictures = board.Board(
-        model,
-        recorder.run_dir,
-        shown,
-        num_epochs=config.epochs,
-        seed=config.seed,
-    )
+    pictures = _make_board(config, model, splits, recorder)
     with callbacks.StopOnSignal(recorder) as on_signal, progress:
         for segment in _segments(config.epochs, recorder):
             batches = pipeline.train_batches(
@@ -104,6 +92,25 @@ def first_examples(config: Config, split: Split, num: int) -> np.ndarray:
     )
     examples = batches.unbatch().take(num).as_numpy_iterator()
     return np.stack(list(examples))
+
+
+def _make_board(
+    config: Config, model: Learner, splits: Splits, recorder: Recorder
+) -> board.Board:
+    """Returns what shows the run's pictures and codes in TensorBoard."""
+    shown = load_examples(
+        config,
+        splits.validation,
+        num_examples=board.num_examples(splits.spec.event_shape),
+        seed=config.seed,
+    )
+    return board.Board(
+        model,
+        recorder.run_dir,
+        shown,
+        num_epochs=config.epochs,
+        seed=config.seed,
+    )
 
 
 class _Segment(NamedTuple):
