@@ -172,8 +172,7 @@ class Mask(Condition):
 
     References:
       Sohn et al., 2015. Learning Structured Output Representation using Deep
-      Conditional Generative Models, section 4; the prior as there for latents
-      that are independent of the input.
+      Conditional Generative Models; there the prior depends on the seen part.
     """
 
     name = "mask"

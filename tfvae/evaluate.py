@@ -105,11 +105,7 @@ def evaluate(run: "Run", asked: Evaluation) -> dict[str, Any]:
     if asked.data_dir:
         config = dataclasses.replace(config, data_dir=asked.data_dir)
     splits = load_data(config)
-    if asked.mask and config.condition != "mask":
-        raise InputError(
-            "`mask` is for runs that were trained with --condition=mask; this "
-            f"one has --condition={config.condition}; leave it out."
-        )
+    _check_mask(config, asked)
     shown = examples.load_examples(
         config,
         getattr(splits, asked.split),
@@ -147,6 +143,14 @@ def evaluate(run: "Run", asked: Evaluation) -> dict[str, Any]:
     print(advice(config.latent_dim, figures["active_units"]), end="")
     print(f"written: {run.run_dir.file('evaluation.json')}")
     return figures
+
+
+def _check_mask(config: Config, asked: Evaluation) -> None:
+    if asked.mask and config.condition != "mask":
+        raise InputError(
+            "`mask` is for runs that were trained with --condition=mask; this "
+            f"one has --condition={config.condition}; leave it out."
+        )
 
 
 def _baselines(

@@ -196,14 +196,7 @@ def _is_linear_gaussian(config: Config, splits: Splits) -> bool:
 
 def _posterior(model: VAE, examples: Examples, protocol: Protocol) -> Figures:
     """Returns the KL of each dimension, and how the rate splits."""
-    kl_per_dim = None
-    if model.kl_regularizer.exact:
-        per_dim = decoding.batched(
-            lambda x, c: _kl_per_dim(model, x, c),
-            examples.x,
-            examples.condition,
-        )
-        kl_per_dim = per_dim.mean(axis=0).tolist()
+    per_dim = decoding.kl_per_dim(model, examples.x, examples.condition)
     ids = _random_ids(len(examples), NUM_AGGREGATE, protocol.seed)
     mixed = examples.take(ids)
 
@@ -229,7 +222,7 @@ def _posterior(model: VAE, examples: Examples, protocol: Protocol) -> Figures:
         posterior_of, z, model.prior.log_prob(z)
     )
     return {
-        "kl_per_dim": kl_per_dim,
+        "kl_per_dim": None if per_dim is None else per_dim.tolist(),
         "mutual_information": aggregate.mutual_information,
         "mutual_information_bound": aggregate.mutual_information_bound,
         "aggregate_kl": aggregate.aggregate_kl,
@@ -239,10 +232,6 @@ def _posterior(model: VAE, examples: Examples, protocol: Protocol) -> Figures:
 def _kl(model: VAE, x: tf.Tensor, condition: Values) -> tf.Tensor:
     qz = model.encode(x, condition)
     return model.kl_regularizer(qz, qz.mean())
-
-
-def _kl_per_dim(model: VAE, x: tf.Tensor, condition: Values) -> tf.Tensor:
-    return model.kl_regularizer.per_dim(model.encode(x, condition))
 
 
 def _random_ids(num: int, most: int, seed: int) -> np.ndarray:

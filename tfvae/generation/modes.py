@@ -15,9 +15,8 @@ from tfvae.generation.generated import Generated, code, require_masks
 from tfvae.generation.inputs import Inputs
 from tfvae.generation.request import Generation, value_or
 from tfvae.learner import Learner
-from tfvae.metrics.decoding import batched
+from tfvae.metrics import decoding
 from tfvae.run_dir import Run
-from tfvae.vae import VAE
 
 NUM_DRAWS, NUM_PAIRS, NUM_ROWS = 64, 32, 8
 NUM_STEPS, NUM_FRAMES, NUM_SIDE = 9, 30, 20
@@ -228,14 +227,10 @@ def _dims(inputs: Inputs) -> tuple[list[int], list[str]]:
 
 def _use(model: Learner, found: Examples) -> tuple[str, np.ndarray]:
     """Returns what says how much of x each latent tells, and its name."""
-    if not isinstance(model, VAE) or not model.kl_regularizer.exact:
+    kl = decoding.kl_per_dim(model, found.x, found.condition)
+    if kl is None:
         return "var", code(model, found.x, found.condition).var(axis=0)
-    kl = batched(
-        lambda x, values: model.kl_regularizer.per_dim(model.encode(x, values)),
-        found.x,
-        found.condition,
-    )
-    return "KL", kl.mean(axis=0)
+    return "KL", kl
 
 
 def _check_size(num: int, spec: DataSpec) -> None:

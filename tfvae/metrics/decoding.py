@@ -49,6 +49,27 @@ def mse(model: Learner, x: np.ndarray, condition: Given = None) -> float:
     return float(np.mean(np.square(x - reconstructed, dtype=np.float64)))
 
 
+def kl_per_dim(
+    model: Learner, x: np.ndarray, condition: Given = None
+) -> np.ndarray | None:
+    """Returns the KL of each latent, a mean over examples: [latent_dim], nats.
+
+    None without a closed form, and for a model without a prior.
+
+    Args:
+      model: trained.
+      x: [n, *event_shape].
+      condition: its values for each x; None without a condition.
+    """
+    if not isinstance(model, VAE) or not model.kl_regularizer.exact:
+        return None
+    regularizer = model.kl_regularizer
+    per_dim = batched(
+        lambda x, c: regularizer.per_dim(model.encode(x, c)), x, condition or {}
+    )
+    return per_dim.mean(axis=0)
+
+
 def regularity_of(
     model: Learner, x: np.ndarray, condition: Given = None, *, seed: int
 ) -> dict[str, float | None]:

@@ -11,7 +11,6 @@ from tfvae.data.split import Splits
 from tfvae.examples import Examples
 from tfvae.metrics import decoding
 from tfvae.run_dir import Row, Run
-from tfvae.vae import VAE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,21 +63,9 @@ def gather(
         run=run,
         examples=examples,
         z=decoding.batched(model.code, examples.x, examples.condition),
-        kl_per_dim=_kl_per_dim(run, examples),
+        kl_per_dim=decoding.kl_per_dim(model, examples.x, examples.condition),
         rows=rows,
         measured=measured,
         drawn=dict(drawn),
         seed=seed,
     )
-
-
-def _kl_per_dim(run: Run, examples: Examples) -> np.ndarray | None:
-    model = run.model
-    if not isinstance(model, VAE) or not model.kl_regularizer.exact:
-        return None
-    per_dim = decoding.batched(
-        lambda x, c: model.kl_regularizer.per_dim(model.encode(x, c)),
-        examples.x,
-        examples.condition,
-    )
-    return per_dim.mean(axis=0)
