@@ -43,6 +43,7 @@ LEVELS = (
         "build",
         "run_dir",
         "callbacks",
+        "progress",
         "board",
         "examples",
         "figures",

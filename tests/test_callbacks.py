@@ -3,13 +3,13 @@
 import pathlib
 import re
 import signal
-import types
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tfvae import build, callbacks, resolve
+from tfvae import progress as progress_lib
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.errors import TrainingError
@@ -101,14 +101,55 @@ def test_checkpoint_is_written_last(
 def test_best_epoch_is_the_first_of_the_highest_val_elbo(
     tmp_path: pathlib.Path, values: list[float], best: int
 ) -> None:
-    recorder = types.SimpleNamespace(
-        monitor="val_elbo",
-        rows=[
-            {"epoch": n, "val_elbo": value, "elbo": -value}
-            for n, value in enumerate(values, 1)
-        ],
-    )
-    assert callbacks.Recorder.best_epoch(recorder) == best
+    recorder = _recorder(tmp_path)
+    recorder.rows = [
+        {"epoch": n, "val_elbo": value, "elbo": -value}
+        for n, value in enumerate(values, 1)
+    ]
+    assert recorder.best_epoch() == best
+
+
+@pytest.mark.parametrize(
+    ("values", "best", "since"),
+    [
+        ([9.0], 1, 0),  # none counts yet: the best of what there is
+        ([9.0, 8.0], 1, 0),
+        ([9.0, 8.0, 1.0], 3, 0),  # the first that counts
+        ([9.0, 8.0, 1.0, 0.0, 2.0, 1.0, 0.5], 5, 2),
+    ],
+)
+def test_epochs_of_warm_up_are_never_the_best(
+    tmp_path: pathlib.Path, values: list[float], best: int, since: int
+) -> None:
+    recorder = _recorder(tmp_path)
+    recorder.counts = lambda epoch: epoch > 2
+    recorder.rows = [
+        {"epoch": n, "val_elbo": value} for n, value in enumerate(values, 1)
+    ]
+    assert recorder.best_epoch() == best
+    assert recorder.epochs_since_best() == since
+
+
+def test_saves_are_as_far_apart_as_asked(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = _model()
+    recorder = _recorder(tmp_path, model)
+    recorder.save_seconds = 1e9
+    saved: list[int] = []
+    monkeypatch.setattr(recorder.manager, "save", saved.append)
+    _fit(model, recorder, epochs=3)
+    assert saved == [3 * STEPS]  # at the end only
+    assert len(RunDir(str(tmp_path)).read_rows()) == 3
+    with np.load(tmp_path / "weights" / "last.npz") as last:
+        np.testing.assert_array_equal(
+            last["decoder/000/kernel"], model.decoder.variables[0]
+        )
+    recorder.save_rest()
+    assert len(saved) == 1
+    recorder.save_seconds = 0.0
+    _fit(model, recorder, epochs=2)
+    assert saved[1:] == [4 * STEPS, 5 * STEPS]
 
 
 def test_recorder_goes_on_from_the_last_checkpoint(
@@ -243,11 +284,12 @@ def test_signal_saves_within_an_epoch_only(
         if saves:
             with pytest.raises(callbacks.Interrupted, match=number.name):
                 stop.on_train_batch_end(0)
-        else:  # the recorder is about to save this epoch
+        else:  # the epoch is saved, by the recorder or by now
             stop.on_train_batch_end(0)
+            assert saved == []
             with pytest.raises(callbacks.Interrupted, match=number.name):
                 stop.on_epoch_end(0)
-    assert saved == saves
+    assert saved == [count]
     assert signal.getsignal(number) == before
 
 
@@ -264,7 +306,7 @@ def test_plain_line_an_epoch_without_a_terminal(
     recorder = _recorder(tmp_path, _model())
     logs = {"loss": 1.234, "elbo": -1.234, "kl": 0.5, "val_elbo": -2.0,
             "seconds": 2.0, "images_per_second": 1234.5}  # fmt: skip
-    with callbacks.Progress(recorder, num_epochs=34) as progress:
+    with progress_lib.Progress(recorder, num_epochs=34) as progress:
         progress.on_train_batch_end(0, logs)
         progress.on_epoch_end(2, logs)
     assert capsys.readouterr() == (
@@ -283,11 +325,11 @@ def test_bar_on_a_terminal_counts_images(
     recorder = _recorder(tmp_path, model)
     recorder.first_step = 4
     monkeypatch.setattr(
-        callbacks.sys.stderr, "isatty", lambda: True, raising=False
+        progress_lib.sys.stderr, "isatty", lambda: True, raising=False
     )
     logs = {"loss": 1.0, "elbo": -1.0, "kl": 0.5, "val_elbo": -2.0,
             "seconds": 2.0, "images_per_second": 5.0}  # fmt: skip
-    with callbacks.Progress(recorder, num_epochs=4) as progress:
+    with progress_lib.Progress(recorder, num_epochs=4) as progress:
         progress.set_model(model)
         assert progress.bar is not None
         assert (progress.bar.n, progress.bar.total) == (15, 44)  # 4/3 epochs

@@ -65,7 +65,7 @@ def test_commands_in_readme_are_accepted() -> None:
     )
     assert len(commands) >= 6
     for command in commands:
-        given = flags.parse(command.split(), summary="").given
+        given = flags.parse(flags.Launch, command.split(), summary="").given
         config.Config(**given)
 
 

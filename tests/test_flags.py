@@ -22,7 +22,9 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 def parse(*arguments: str) -> flags.CommandLine:
-    return flags.parse(["train.py", *arguments], summary="A program.")
+    return flags.parse(
+        flags.Launch, ["train.py", *arguments], summary="A program."
+    )
 
 
 def test_without_flags_nothing_is_given() -> None:
@@ -142,9 +144,15 @@ def test_help_is_asked_for_with_a_flag() -> None:
         parse("--help", "--latent_dim=4")
 
 
+def _help() -> str:
+    with pytest.raises(flags.HelpRequested) as requested:
+        parse("--help")
+    return str(requested.value)
+
+
 @pytest.mark.parametrize("name", ALL_FIELDS)
 def test_help_lists_every_flag_with_help_and_default(name: str) -> None:
-    text = flags.help_text("A program.")
+    text = _help()
     assert len(re.findall(rf"^  --{name}$", text, re.MULTILINE)) == 1
     after = text.split(f"  --{name}\n")[1].split("\n  --")[0]
     words = " ".join(after.split())
@@ -157,7 +165,7 @@ def test_help_lists_every_flag_with_help_and_default(name: str) -> None:
 
 
 def test_help_fits_80_columns() -> None:
-    assert max(map(len, flags.help_text("A program.").split("\n"))) <= 80
+    assert max(map(len, _help().split("\n"))) <= 80
 
 
 @pytest.mark.parametrize("name", ALL_FIELDS)

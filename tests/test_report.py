@@ -166,7 +166,7 @@ def test_next_commands_are_accepted(
     )
     assert (wanted.mode, wanted.out) == ("sample", "sample.png")
     assert wanted.run_dir == str(digits)
-    line = flags.parse(again[2:], summary="")
+    line = flags.parse(flags.Launch, again[2:], summary="")
     assert line.given["seed"] == 1
     assert line.given["latent_dim"] == 3
     assert line.launch.run_dir == f"{digits}-seed-1"

@@ -2,13 +2,12 @@
 
 import math
 import signal
-import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
-import tqdm
 
 from tfvae import build
 from tfvae.errors import TrainingError
@@ -42,6 +41,10 @@ class Recorder(tf_keras.callbacks.Callback):
       run_dir: folder of the run.
       num_examples: in an epoch.
       steps_per_epoch: global batches in an epoch.
+      counts: whether an epoch (from 1) can be the best; where none can, all
+        can.
+      save_seconds: the least time between two checkpoints, the last weights
+        with them; a kill loses as much.
     """
 
     def __init__(
@@ -51,9 +54,13 @@ class Recorder(tf_keras.callbacks.Callback):
         *,
         num_examples: int,
         steps_per_epoch: int,
+        counts: Callable[[int], bool] = lambda epoch: True,
+        save_seconds: float = 0.0,
     ) -> None:
         super().__init__()
         self.run_dir = run_dir
+        self.counts = counts
+        self.save_seconds = save_seconds
         self.monitor = f"val_{model.monitor}"
         self.num_examples = num_examples
         self.steps_per_epoch = steps_per_epoch
@@ -75,12 +82,23 @@ class Recorder(tf_keras.callbacks.Callback):
             num_epochs=self.first_step // steps_per_epoch
         )
         self._started = 0.0
+        self._saved_step = self.first_step
+        self._saved_at = time.perf_counter()
 
     def best_epoch(self) -> int:
         """Returns the epoch (from 1) of the best validation; 0: none yet."""
-        if not self.rows:
+        rows = self._counting_rows() or self.rows
+        if not rows:
             return 0
-        return int(max(self.rows, key=lambda row: row[self.monitor])["epoch"])
+        return int(max(rows, key=lambda row: row[self.monitor])["epoch"])
+
+    def epochs_since_best(self) -> int:
+        """Returns how many epochs that count have not been better."""
+        best = self.best_epoch()
+        return sum(row["epoch"] > best for row in self._counting_rows())
+
+    def _counting_rows(self) -> list[Row]:
+        return [row for row in self.rows if self.counts(int(row["epoch"]))]
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Takes up the means of an epoch that was interrupted."""
@@ -122,13 +140,28 @@ class Recorder(tf_keras.callbacks.Callback):
         self.rows.append({"epoch": epoch + 1} | row)
         if self.best_epoch() == epoch + 1:
             self.run_dir.save_weights(self.model, "best")
-        self.run_dir.save_weights(self.model, "last")
+        is_due = time.perf_counter() - self._saved_at >= self.save_seconds
+        if is_due:
+            self.run_dir.save_weights(self.model, "last")
         self.run_dir.write_rows(self.rows)
-        self.save()
+        if is_due:
+            self.save()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Saves what is not saved yet."""
+        self.save_rest()
+
+    def save_rest(self) -> None:
+        """Writes the last weights and a checkpoint, unless they are written."""
+        if self._saved_step < int(self.model.train_step_count.numpy()):
+            self.run_dir.save_weights(self.model, "last")
+            self.save()
 
     def save(self) -> None:
         """Writes a checkpoint of the step just done."""
-        self.manager.save(int(self.model.train_step_count.numpy()))
+        self._saved_step = int(self.model.train_step_count.numpy())
+        self.manager.save(self._saved_step)
+        self._saved_at = time.perf_counter()
 
 
 class StopEarly(tf_keras.callbacks.Callback):
@@ -141,8 +174,7 @@ class StopEarly(tf_keras.callbacks.Callback):
 
     def is_due(self) -> bool:
         """Whether the rows so far call for a stop."""
-        waited = len(self.recorder.rows) - self.recorder.best_epoch()
-        return 0 < self.patience <= waited
+        return 0 < self.patience <= self.recorder.epochs_since_best()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Stops training where it is due."""
@@ -200,8 +232,9 @@ class StopOnSignal(tf_keras.callbacks.Callback):
             raise Interrupted(self.received)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Stops after the recorder has saved the epoch."""
+        """Stops once the epoch is saved."""
         if self.received:
+            self.recorder.save_rest()
             raise Interrupted(self.received)
 
     def _receive(self, number: int, frame: Any) -> None:
@@ -211,67 +244,6 @@ class StopOnSignal(tf_keras.callbacks.Callback):
     def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-
-class Progress(tf_keras.callbacks.Callback):
-    """A bar where the output is a terminal, else a line an epoch."""
-
-    SHOWN = ("loss", "elbo", "kl")
-
-    def __init__(self, recorder: Recorder, *, num_epochs: int) -> None:
-        super().__init__()
-        self.recorder = recorder
-        self.num_epochs = num_epochs
-        self.bar: tqdm.tqdm | None = None
-
-    def __enter__(self) -> "Progress":
-        if sys.stderr.isatty():
-            self.bar = tqdm.tqdm(
-                total=self.num_epochs * self.recorder.num_examples,
-                initial=self._images_seen(self.recorder.first_step),
-                unit=" images", unit_scale=True, dynamic_ncols=True,
-            )  # fmt: skip
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Moves the bar."""
-        if self.bar is None:
-            return
-        assert logs is not None
-        step = int(self.model.train_step_count.numpy())
-        epoch = (step - 1) // self.recorder.steps_per_epoch + 1
-        self.bar.set_description(f"epoch {epoch}/{self.num_epochs}", False)
-        shown = {k: f"{logs[k]:.2f}" for k in self.SHOWN if k in logs}
-        self.bar.set_postfix(shown, False)
-        self.bar.update(self._images_seen(step) - self.bar.n)
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Prints the epoch's line."""
-        if self.bar is not None:
-            return
-        assert logs is not None
-        left = (self.num_epochs - epoch - 1) * logs["seconds"]
-        shown = "  ".join(
-            f"{key} {logs[key]:.2f}"
-            for key in (*self.SHOWN, self.recorder.monitor)
-            if key in logs
-        )
-        print(
-            f"epoch {epoch + 1}/{self.num_epochs}  {shown}  "
-            f"{logs['images_per_second']:,.0f} images/s  "
-            f"{tqdm.tqdm.format_interval(left)} left",
-            flush=True,
-        )
-
-    def _images_seen(self, step: int) -> int:
-        recorder = self.recorder
-        epochs, within = divmod(step, recorder.steps_per_epoch)
-        share = within / recorder.steps_per_epoch
-        return round((epochs + share) * recorder.num_examples)
 
 
 def _kept_weights(recorder: Recorder) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 import shlex
 import textwrap
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from absl import flags as absl_flags
 
@@ -54,41 +54,61 @@ LAUNCH_FIELDS: Fields = {
 
 
 @dataclasses.dataclass(frozen=True)
-class CommandLine:
-    """What a command line said: launch, and the Config fields it names."""
+class CommandLine(Generic[Settings]):
+    """What a command line said.
 
-    launch: Launch
+    Attributes:
+      launch: the program's own settings.
+      given: the Config fields that `--config` or a flag names.
+      flags: names of all flags that are present.
+    """
+
+    launch: Settings
     given: dict[str, Any]
+    flags: frozenset[str]
 
 
 class HelpRequested(Exception):
     """`--help` was given; the text to print is the message."""
 
 
-def parse(argv: Sequence[str], *, summary: str) -> CommandLine:
-    """Reads a command line.
+def parse(
+    kind: type[Settings],
+    argv: Sequence[str],
+    *,
+    summary: str,
+    title: str = "Launch:",
+) -> CommandLine[Settings]:
+    """Reads the command line of a program that takes every Config field.
 
     Args:
+      kind: dataclass of the program's own settings, of which one is `config`.
+        Where it has a field of Config's name, the flag is the program's.
       argv: the program's name and its arguments.
       summary: first lines of `--help`.
+      title: above the program's own settings in `--help`.
 
     Returns:
-      The launch settings, and those Config fields that `--config` or a flag
-      names (a flag wins).
+      The program's settings, and those Config fields that `--config` or a
+      flag names (a flag wins).
 
     Raises:
       HelpRequested: the text of `--help`.
       InputError: an unknown flag, a wrong value, or a stray argument.
     """
-    fields = {**LAUNCH_FIELDS, **FIELDS}
+    own = fields_of(kind)
+    of_config = {n: field for n, field in FIELDS.items() if n not in own}
+    fields = own | of_config
     present = _present(argv, fields)
     if "help" in present:
-        raise HelpRequested(help_text(summary))
+        saved = "Settings of the run (saved in its config.json):"
+        raise HelpRequested(_help(summary, {title: own, saved: of_config}))
     values = _values(present, fields)
-    launch = Launch(**{k: v for k, v in values.items() if k in LAUNCH_FIELDS})
-    given = config_file.read_json(launch.config) if launch.config else {}
-    given |= {k: v for k, v in values.items() if k in FIELDS}
-    return CommandLine(launch, given)
+    launch = kind(**{k: v for k, v in values.items() if k in own})
+    path = values.get("config", "")
+    given = config_file.read_json(path) if path else {}
+    given |= {k: v for k, v in values.items() if k in of_config}
+    return CommandLine(launch, given, frozenset(present))
 
 
 def parse_as(
@@ -130,20 +150,17 @@ def fields_of(kind: type) -> Fields:
     return {field.name: field for field in dataclasses.fields(kind)}
 
 
-def to_argv(launch: Launch) -> str:
-    """Returns the flags, as one types them, that differ from the defaults."""
+def to_argv(launch: Any) -> str:
+    """Returns the flags, as one types them, that differ from the defaults.
+
+    Args:
+      launch: a program's own settings.
+    """
     return " ".join(
         shlex.quote(f"--{name}={settings.to_text(getattr(launch, name))}")
-        for name, field in LAUNCH_FIELDS.items()
+        for name, field in fields_of(type(launch)).items()
         if getattr(launch, name) != field.default
     )
-
-
-def help_text(summary: str) -> str:
-    """Returns train's `--help`: every flag, what it accepts, its default."""
-    saved = "Settings of the run (saved in its config.json):"
-    groups = {"Launch:": LAUNCH_FIELDS, saved: FIELDS}
-    return _help(summary, groups)
 
 
 def markdown_table(fields: Fields) -> str:

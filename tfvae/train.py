@@ -1,6 +1,7 @@
 """Trains a variational autoencoder: python -m tfvae.train --help."""
 
 import dataclasses
+import functools
 import importlib.metadata
 import importlib.util
 import platform
@@ -33,7 +34,7 @@ COLLAPSED_KL = 0.1  # nats over all latents
 
 def main(argv: list[str]) -> int:
     """Reads the command line, trains, and returns the exit status."""
-    line = flags.parse(argv, summary=SUMMARY)
+    line = flags.parse(flags.Launch, argv, summary=SUMMARY)
     with program.quiet_start():
         program.start_tensorflow(line.launch.num_virtual_devices)
         from tfvae import strategy as strategy_lib
@@ -105,7 +106,8 @@ def run(
         flush=True,
     )
     try:
-        training.fit(config, model, splits, recorder)
+        with training.display(config, model, splits, recorder) as display:
+            training.fit(config, model, splits, recorder, display)
         _finish(config, model, splits, recorder)
     except (callbacks.Interrupted, KeyboardInterrupt) as interrupted:
         name = str(interrupted) or "SIGINT"
@@ -115,7 +117,9 @@ def run(
     return program.DONE
 
 
-def _settings_and_path(line: flags.CommandLine) -> tuple[Config, str]:
+def _settings_and_path(
+    line: flags.CommandLine[flags.Launch],
+) -> tuple[Config, str]:
     """Returns the run's settings, and its folder.
 
     Precedence: default, the folder's config.json, --config, a flag.
@@ -175,6 +179,7 @@ def _build(
             run_dir,
             num_examples=train.num_examples,
             steps_per_epoch=steps,
+            counts=functools.partial(training.is_warmed_up, config),
         )
     return model, recorder
 

@@ -1,12 +1,13 @@
 """The epochs of a run: what is left of them, fed to Keras's fit."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tf_keras
 
-from tfvae import board, callbacks, resolve
+from tfvae import board, callbacks, progress, resolve
 from tfvae.callbacks import Recorder
 from tfvae.config import Config
 from tfvae.data import pipeline
@@ -14,9 +15,22 @@ from tfvae.data.split import Split, Splits
 from tfvae.examples import load_examples
 from tfvae.learner import Learner
 
+# Of kl_schedule: whether the KL has its full weight all through an epoch.
+WARMED_UP: dict[str, Callable[[int, int], bool]] = {
+    "off": lambda epoch, _: True,
+    "linear": lambda epoch, epochs: epoch > epochs,
+    "cyclical": lambda epoch, epochs: 2 * ((epoch - 1) % epochs) >= epochs,
+}
+
 
 def fit(
-    config: Config, model: Learner, splits: Splits, recorder: Recorder
+    config: Config,
+    model: Learner,
+    splits: Splits,
+    recorder: Recorder,
+    watchers: Sequence[tf_keras.callbacks.Callback] = (),
+    *,
+    last_epoch: int | None = None,
 ) -> None:
     """Runs the epochs that are left; a broken-off one is completed first.
 
@@ -25,6 +39,9 @@ def fit(
       model: built from it; holds the state that `recorder` has restored.
       splits: the data.
       recorder: of the run.
+      watchers: are told of every batch and epoch, after it is recorded.
+      last_epoch: where to stop, as if the rest were left for later; None: at
+        the end.
 
     Raises:
       Interrupted: at SIGINT or SIGTERM; everything is saved.
@@ -39,13 +56,8 @@ def fit(
         seed=config.seed,
         **resolve.view(config),
     )
-    progress = callbacks.Progress(recorder, num_epochs=config.epochs)
-    tensorboard = tf_keras.callbacks.TensorBoard(
-        recorder.run_dir.file("tensorboard"), write_graph=False
-    )
-    pictures = _make_board(config, model, splits, recorder)
-    with callbacks.StopOnSignal(recorder) as on_signal, progress:
-        for segment in _segments(config.epochs, recorder):
+    with callbacks.StopOnSignal(recorder) as on_signal:
+        for segment in _segments(last_epoch or config.epochs, recorder):
             batches = pipeline.train_batches(
                 splits.train,
                 config.batch_size,
@@ -64,15 +76,43 @@ def fit(
                     callbacks.StopOnFault(recorder),
                     recorder,
                     early,
-                    progress,
-                    tensorboard,
-                    pictures,
+                    *watchers,
                     on_signal,
                 ],
                 verbose=0,
             )
             if early.is_due():
                 return
+
+
+@contextlib.contextmanager
+def display(
+    config: Config, model: Learner, splits: Splits, recorder: Recorder
+) -> Iterator[list[tf_keras.callbacks.Callback]]:
+    """Yields the callbacks that show a run: progress, TensorBoard, pictures.
+
+    Args:
+      config: resolved.
+      model: built from it.
+      splits: the data.
+      recorder: of the run.
+    """
+    tensorboard = tf_keras.callbacks.TensorBoard(
+        recorder.run_dir.file("tensorboard"), write_graph=False
+    )
+    with progress.Progress(recorder, num_epochs=config.epochs) as bar:
+        pictures = _make_board(config, model, splits, recorder)
+        yield [bar, tensorboard, pictures]
+
+
+def is_warmed_up(config: Config, epoch: int) -> bool:
+    """Whether all of an epoch (from 1) is trained on the loss in full.
+
+    Before that neither the loss nor what is learned compares with later epochs.
+    """
+    name, _, epochs = config.kl_schedule.partition(":")
+    capacity_epochs = int(config.capacity.partition(":")[2] or 0)
+    return epoch > capacity_epochs and WARMED_UP[name](epoch, int(epochs or 0))
 
 
 def first_examples(config: Config, split: Split, num: int) -> np.ndarray:
