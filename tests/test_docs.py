@@ -14,6 +14,7 @@ from tfvae import config, flags
 from tfvae.evaluate import Evaluation
 from tfvae.generation.request import MODES, Generation
 from tfvae.report import Report
+from tuning.search import Search
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -35,6 +36,7 @@ def with_table(text: str) -> str:
         flags.markdown_table(flags.fields_of(Evaluation)),
         flags.markdown_table(flags.fields_of(Generation)),
         flags.markdown_table(flags.fields_of(Report)),
+        flags.markdown_table(flags.fields_of(Search)),
     ]
     body = "\n\n".join(
         [
@@ -48,6 +50,8 @@ def with_table(text: str) -> str:
             tables[3],
             "How a run is reported (`python -m tfvae.report`):",
             tables[4],
+            "What is searched (`python -m tuning.search`, with train's settings):",
+            tables[5],
         ]
     )
     return TABLE.sub(lambda match: f"{match[1]}\n{body}\n\n{match[2]}", text)
@@ -67,6 +71,16 @@ def test_commands_in_readme_are_accepted() -> None:
     for command in commands:
         given = flags.parse(flags.Launch, command.split(), summary="").given
         config.Config(**given)
+
+
+def test_searches_in_readme_are_accepted() -> None:
+    commands = re.findall(
+        r"python -m (tuning\.search(?: --\S+)*)", README.read_text()
+    )
+    assert len(commands) >= 3
+    for command in commands:
+        line = flags.parse(Search, command.split("`")[0].split(), summary="")
+        config.Config(**line.given)
 
 
 def test_evaluations_in_readme_are_accepted() -> None:
@@ -113,7 +127,7 @@ def test_ci_runs_the_test_command_of_readme() -> None:
 
 
 def test_library_example_of_readme_runs() -> None:
-    _, example = blocks("python")
+    example = blocks("python")[2]
     names: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), names)
     assert names["images"].shape == (16, 8, 8, 1)
@@ -122,10 +136,29 @@ def test_library_example_of_readme_runs() -> None:
     assert names["estimate"].log_prob.shape == (297,)
 
 
+def test_search_example_of_readme_runs(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    example = blocks("python")[0]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(example, "README.md", "exec"), names)
+    told = capsys.readouterr().out
+    assert "Search space summary" in told
+    assert "Results summary" in told
+    drawn = names["best"].get("latent_dim")
+    assert names["config"].latent_dim == drawn
+    assert names["model"].latent_dim == drawn
+    trials = tmp_path / "searches" / "ring" / "search"
+    assert len(list(trials.glob("trial_*/run/config.json"))) == 2
+
+
 def test_picture_example_of_readme_runs(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    example, _ = blocks("python")
+    example = blocks("python")[1]
     small_runs.save_run(tmp_path / "runs" / "label", condition="label")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}

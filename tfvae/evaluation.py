@@ -69,7 +69,7 @@ def measure(
         ),
     }
     if "mask" in condition:
-        hidden = _num_hidden(examples).sum()
+        hidden = examples.num_hidden().sum()
         figures["hidden_mse"] = figures["mse"] * x.size / hidden
         figures["hidden_share"] = float(hidden / x.size)
     factors = None if condition else splits.factors
@@ -116,16 +116,7 @@ def imputation_mse(
     x, mask = examples.x, examples.condition["mask"]
     completed = baselines.pca_impute(train, x, mask, latent_dim=latent_dim)
     squared_error = np.square(x - completed, dtype=np.float64)
-    return float(squared_error.sum() / _num_hidden(examples).sum())
-
-
-def _num_hidden(examples: Examples) -> np.ndarray:
-    """Returns how many dimensions of each example are not known: [n]."""
-    x = examples.x
-    if "mask" not in examples.condition:
-        return np.full(len(x), x[0].size)
-    hidden = examples.condition["mask"] <= 0.5  # [n, height, width, 1]
-    return hidden.sum(axis=(1, 2, 3)) * x.shape[-1]
+    return float(squared_error.sum() / examples.num_hidden().sum())
 
 
 def _likelihood(
@@ -161,7 +152,7 @@ def _likelihood(
         "rate_method": "closed form" if exact else f"{num_samples} draws",
         "distortion_nats": distortion,
         "bits_per_dim": bits_per_dim(
-            nll, _num_hidden(examples).mean(), level_scale=splits.level_scale,
+            nll, examples.num_hidden().mean(), level_scale=splits.level_scale,
             is_density=kind.is_density,
         ),
         "C": model.likelihood.current_C(),

@@ -39,6 +39,13 @@ class Examples:
             {name: values[ids] for name, values in self.condition.items()},
         )
 
+    def num_hidden(self) -> np.ndarray:
+        """Returns how many dimensions of each example are not known: [n]."""
+        if "mask" not in self.condition:
+            return np.full(len(self.x), self.x[0].size)
+        hidden = self.condition["mask"] <= 0.5  # [n, height, width, 1]
+        return hidden.sum(axis=(1, 2, 3)) * self.x.shape[-1]
+
     def __len__(self) -> int:
         return len(self.x)
 

@@ -98,6 +98,16 @@ class Gaussian(Location, ScalarVariance):
         else:
             self.scalars = (self.log_c,)
 
+    def set_C(self, C: float) -> None:
+        """Makes C, which is a number, another; it is no constant of a graph.
+
+        Args:
+          C: above 0.
+        """
+        assert not isinstance(self.C, str)
+        self.C = C
+        self.log_c.set(1 / (2 * C))
+
     def parameters_of_mean(self, mean: np.ndarray) -> np.ndarray:
         """See `Likelihood.parameters_of_mean`."""
         parameters = super().parameters_of_mean(mean)

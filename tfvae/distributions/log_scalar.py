@@ -52,10 +52,18 @@ class LogScalar:
         self.variable = layer.add_weight(
             name=name,
             shape=[],
-            initializer=tf.constant_initializer(math.log(initial) / self.gain),
+            initializer=tf.constant_initializer(self._v_of(initial)),
             trainable=trainable,
             aggregation=tf.VariableAggregation.MEAN,
         )
+
+    def set(self, s: float) -> None:
+        """Makes s another number.
+
+        Args:
+          s: above 0; where it lies beyond a bound, the bound is taken.
+        """
+        self.variable.assign(self._v_of(s))
 
     def value(self) -> tf.Tensor:
         """Returns s: scalar."""
@@ -74,6 +82,9 @@ class LogScalar:
             self.value(),
             SGD_GAIN / (num_dims * self._information * self.gain**2),
         )
+
+    def _v_of(self, s: float) -> float:
+        return math.log(s) / self.gain
 
 
 def _clip(value: tf.Tensor, lower: float, upper: float) -> tf.Tensor:

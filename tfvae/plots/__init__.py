@@ -13,6 +13,12 @@ from tfvae.plots.measures import (
 )
 from tfvae.plots.points import latent_map, scatter
 from tfvae.plots.style import png_bytes
+from tfvae.plots.trials import (
+    importance_bars,
+    parallel_coordinates,
+    rate_distortion_front,
+    settings_map,
+)
 
 __all__ = [
     "Figure",
@@ -23,12 +29,16 @@ __all__ = [
     "error_map",
     "gif_bytes",
     "image_grid",
+    "importance_bars",
     "kl_bars",
     "labelled_rows",
     "latent_map",
+    "parallel_coordinates",
     "png_bytes",
     "rate_distortion",
+    "rate_distortion_front",
     "reconstructions",
     "scatter",
+    "settings_map",
     "tile",
 ]
