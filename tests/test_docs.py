@@ -14,7 +14,7 @@ from tfvae import config, flags
 from tfvae.evaluate import Evaluation
 from tfvae.generation.request import MODES, Generation
 from tfvae.report import Report
-from tuning.search import Search
+from tuning.request import Search
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -50,7 +50,7 @@ def with_table(text: str) -> str:
             tables[3],
             "How a run is reported (`python -m tfvae.report`):",
             tables[4],
-            "What is searched (`python -m tuning.search`, with train's settings):",
+            "How one searches (`python -m tuning.search`, beside train's):",
             tables[5],
         ]
     )

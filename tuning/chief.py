@@ -183,7 +183,6 @@ def _attend(
     while True:
         present = {*oracle.workers(), *watch.present()}
         for tuner_id in watch.lost(present):
-            present.remove(tuner_id)
             watch.forget(tuner_id)
             trial = oracle.release(tuner_id)
             if trial is not None:

@@ -34,11 +34,12 @@ from tfvae.run_dir import RunDir
 from tuning import objective
 from tuning.models import ModelStore
 from tuning.objective import Protocol
+from tuning.results import FIGURES_NAME
 from tuning.space import Space
 
 Figures = dict[str, Any]
 
-FIGURES_NAME, RUN_NAME = "figures.json", "run"
+RUN_NAME = "run"
 MOST_CHECKED = 1000  # combinations that are tried before the first trial
 SAVE_SECONDS = 30.0  # a kill loses as much of a trial
 

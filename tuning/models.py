@@ -146,7 +146,10 @@ def _leave_gradients_to_graphs() -> None:
     registry = ops.gradient_registry._registry
     for name, entry in list(registry.items()):
         gradient = entry["type"]
-        if name.startswith("CustomGradient-") and type(gradient) is FunctionType:
+        if (
+            name.startswith("CustomGradient-")
+            and type(gradient) is FunctionType
+        ):
             _graph_of(gradient).add_to_collection("gradients", gradient)
             entry["type"] = weakref.proxy(
                 gradient, functools.partial(registry.pop, name)

@@ -3,12 +3,18 @@
 import csv
 import dataclasses
 import io
+import json
+import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tfvae import atomic
 
+if TYPE_CHECKING:  # it loads keras-tuner
+    from tuning.space import Space
+
 COMPLETED, FAILED, RUNNING = "COMPLETED", "FAILED", "RUNNING"
+FIGURES_NAME, FAILURE_NAME = "figures.json", "failure.txt"
 # Of a completed trial, on the validation set: nats, but mse over pixels.
 FIGURES = (
     "nll", "nll_stderr", "elbo", "rate", "distortion_nats", "mse", "C_at_end",
@@ -37,6 +43,43 @@ class Result:
     objective: float | None
     figures: dict[str, Any]
     message: str = ""
+
+
+class Reporter(Protocol):
+    """Is told of trials."""
+
+    def begin(self, trial: Any) -> None:
+        """A trial of keras-tuner begins."""
+
+    def end(self, result: Result) -> None:
+        """A trial has ended."""
+
+
+def of_trial(
+    trial: Any, folder: str, space: "Space", *, objective: str
+) -> Result:
+    """Returns the result of one of keras-tuner's trials.
+
+    Args:
+      trial: of keras-tuner; a worker's has no message.
+      folder: where the trial left its figures, or why it failed.
+      space: that it was drawn from.
+      objective: name of what is optimised.
+    """
+    figures, message = {}, trial.message or ""
+    if trial.status == COMPLETED:
+        figures = json.loads(_text(os.path.join(folder, FIGURES_NAME)))
+    failure = os.path.join(folder, FAILURE_NAME)
+    if trial.status == FAILED and os.path.exists(failure):
+        message = _text(failure)
+    return Result(
+        trial=trial.trial_id,
+        status=trial.status,
+        values=space.drawn(trial.hyperparameters.values),
+        objective=figures.get(objective),
+        figures=figures,
+        message=message,
+    )
 
 
 def ranked(results: Sequence[Result], *, direction: str) -> list[Result]:
@@ -76,3 +119,8 @@ def write_csv(path: str, results: Sequence[Result]) -> None:
         shown = {name: result.figures.get(name) for name in figures}
         table.writerow(row | result.values | shown)
     atomic.write_whole(path, lambda file: file.write(text.getvalue().encode()))
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()

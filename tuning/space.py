@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras_tuner
-import numpy as np
 
 from tfvae import settings
 from tfvae.config import FIELDS, Config
@@ -20,8 +19,7 @@ DEFAULT: dict[str, dict[str, Any]] = {
 KINDS = {"int": int, "float": float}
 RANGE_KEYS = ("log", "num")
 NUM_IN_GRID = 6
-# A drawn number goes to workers as a float of 32 bits: 7 digits survive.
-DIGITS = 6
+DIGITS = 6  # of a drawn number; more say nothing and are hard to read
 # Trials that differ here do not measure the same thing.
 NOT_SEARCHED = {
     "dataset": "the data",
@@ -279,4 +277,4 @@ def _value(name: str, drawn: Any) -> Any:
 
 
 def _rounded(number: float) -> float:
-    return float(f"{np.float32(number):.{DIGITS}g}")
+    return float(f"{number:.{DIGITS}g}")

@@ -7,12 +7,11 @@ users know it: `search`, `results_summary`, `search_space_summary`,
 """
 
 import copy
-import json
 import math
 import os
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import keras_tuner
 import tf_keras
@@ -22,23 +21,13 @@ from tfvae.errors import InputError, TrainingError
 from tfvae.learner import Learner
 from tuning import chief, oracles, workers
 from tuning import objective as objective_lib
-from tuning.hypermodel import FIGURES_NAME, RUN_NAME, VAEHyperModel
-from tuning.results import COMPLETED, FAILED, Result
+from tuning import results as results_lib
+from tuning.hypermodel import RUN_NAME, VAEHyperModel
+from tuning.results import COMPLETED, FAILED, FAILURE_NAME, Reporter, Result
 
 Trial = Any  # keras_tuner.engine.trial.Trial
 
-FAILURE_NAME = "failure.txt"
 IDLE_SECONDS = 0.5
-
-
-class Reporter(Protocol):
-    """Is told of trials."""
-
-    def begin(self, trial: Trial) -> None:
-        """A trial begins."""
-
-    def end(self, result: Result) -> None:
-        """A trial has ended."""
 
 
 class TfKerasTuner(keras_tuner.Tuner):
@@ -142,8 +131,8 @@ class TfKerasTuner(keras_tuner.Tuner):
         In a chief it hands trials out to workers instead.
         """
         if workers.is_worker():
-            chief.connect(self.oracle)
             with workers.heartbeat(self.project_dir):
+                chief.connect(self.oracle)
                 super().search(*fit_args, **fit_kwargs)
             return
         if self.reporter is not None:
@@ -169,9 +158,9 @@ class TfKerasTuner(keras_tuner.Tuner):
         return [r for r in self.results() if r.status in (COMPLETED, FAILED)]
 
     def results(self) -> list[Result]:
-        """Returns the results of all trials, in the order of their ids."""
-        trials = self.oracle.trials
-        return [self._result(trials[trial_id]) for trial_id in sorted(trials)]
+        """Returns the results of all trials, in the order they began."""
+        oracle = self.oracle
+        return [self._result(oracle.trials[i]) for i in oracle.start_order]
 
     def load_model(self, trial: Trial) -> Learner:
         """See `keras_tuner.Tuner.load_model`: with the best epoch's weights."""
@@ -230,26 +219,11 @@ class TfKerasTuner(keras_tuner.Tuner):
             trial.message = str(error)
 
     def _result(self, trial: Trial) -> Result:
-        folder = self.get_trial_dir(trial.trial_id)
-        drawn = trial.hyperparameters.values
-        space = self.hypermodel.space
-        figures, message = {}, trial.message or ""
-        if trial.status == COMPLETED:
-            with open(
-                os.path.join(folder, FIGURES_NAME), encoding="utf-8"
-            ) as file:
-                figures = json.load(file)
-        failure = os.path.join(folder, FAILURE_NAME)
-        if trial.status == FAILED and os.path.exists(failure):
-            with open(failure, encoding="utf-8") as file:
-                message = file.read()
-        return Result(
-            trial=trial.trial_id,
-            status=trial.status,
-            values=space.drawn(drawn),
-            objective=figures.get(self.oracle.objective.name),
-            figures=figures,
-            message=message,
+        return results_lib.of_trial(
+            trial,
+            self.get_trial_dir(trial.trial_id),
+            self.hypermodel.space,
+            objective=self.oracle.objective.name,
         )
 
     def _report_results(self) -> None:

@@ -101,3 +101,15 @@ def test_a_scalar_that_is_not_trained_is_what_was_given() -> None:
     scalar = LogScalar(layer, "v", 2.0, trainable=False)
     assert float(scalar.fitted(7)) == pytest.approx(2.0, rel=1e-5)
     assert not layer.trainable_variables
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_a_scalar_that_is_set_is_as_one_that_began_so(trainable: bool) -> None:
+    scalar = make_scalar(trainable=trainable, largest=8.0)
+    for s in (0.03, 7.0):
+        scalar.set(s)
+        new = LogScalar(tf_keras.layers.Layer(), "v", s, trainable=trainable)
+        assert scalar.variable.numpy() == new.variable.numpy()
+        assert float(scalar.value()) == pytest.approx(s, rel=1e-5)
+    scalar.set(9.0)
+    assert float(scalar.value()) == pytest.approx(8.0, rel=1e-5)

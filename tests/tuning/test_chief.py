@@ -9,10 +9,15 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
+import grpc
 import pytest
 import toy_search
+from keras_tuner.src import protos
+from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
 from tfvae.errors import InputError, TrainingError
 from tuning import chief, workers
@@ -23,8 +28,13 @@ ROOT = pathlib.Path(__file__).parents[2]
 class Chief:
     """A chief in a thread of this process, over a toy search."""
 
-    def __init__(self, directory: pathlib.Path, **settings: Any) -> None:
-        self.oracle = toy_search.make_oracle("random", **settings)
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        algorithm: str = "random",
+        **settings: Any,
+    ) -> None:
+        self.oracle = toy_search.make_oracle(algorithm, **settings)
         self.oracle.verbose = 0
         self.oracle._set_project_dir(str(directory), "search")
         if (directory / "search" / "oracle.json").exists():
@@ -131,14 +141,40 @@ def test_finished_search_needs_no_worker(
     _check(again.oracle, tmp_path)
 
 
+def test_space_that_is_exhausted_ends_the_search(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    served = Chief(tmp_path, "grid").start()
+    _search(_worker(tmp_path, monkeypatch, "a"))
+    served.join()
+    assert len(served.oracle.end_order) == 6
+
+
+def test_chief_stays_for_a_worker_that_has_not_asked_yet(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    served = Chief(tmp_path).start()
+    late = _worker(tmp_path, monkeypatch, "late")
+    with workers.Heartbeat(late.project_dir, "late", 0.05):
+        _search(_worker(tmp_path, monkeypatch, "a"))
+        time.sleep(0.3)
+        assert served.thread.is_alive()
+        assert late.oracle.create_trial("late").status == "STOPPED"
+    served.join()
+
+
 def test_lost_worker_s_trial_is_run_by_another_one(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     served = Chief(tmp_path).start()
     ghost = _worker(tmp_path, monkeypatch, "ghost")
     assert ghost.oracle.create_trial("ghost").trial_id == "0"
+    path = tmp_path / "search" / "workers" / "ghost"
+    path.parent.mkdir()
+    path.write_text("7")  # and never another number
     _search(_worker(tmp_path, monkeypatch, "a"))
     served.join()
+    assert not path.exists()
     _check(served.oracle, tmp_path)
     assert served.lines[-1] == (
         "worker ghost is lost; its trial 0 goes to another one"
@@ -195,13 +231,23 @@ def test_second_chief_is_refused(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     served = Chief(tmp_path).start()
-    while not served.lines:
-        time.sleep(0.01)
+    time.sleep(0.3)
+    assert served.ended == [0]  # no change, no call
     with pytest.raises(InputError, match=rf"{address} is taken, or is not of"):
         Chief(tmp_path)._serve()
     assert capfd.readouterr().err == ""
     _search(_worker(tmp_path, monkeypatch, "a"))
     served.join()
+
+
+def test_two_chiefs_that_start_at_once_do_not_share_the_port(
+    tmp_path: pathlib.Path, address: str
+) -> None:
+    server = _start_server(tmp_path)
+    other = grpc.server(ThreadPoolExecutor(1), options=chief.OWN_PORT)
+    with pytest.raises(RuntimeError, match="Failed to bind"):
+        other.add_insecure_port(address)
+    server.stop(0).wait()
 
 
 def test_address_of_another_host_is_refused(
@@ -255,23 +301,52 @@ def test_worker_s_search_ends_where_the_chief_is_gone(
     server = _start_server(tmp_path)
     tuner = _worker(tmp_path, monkeypatch, "a", silence_seconds=0.3)
     tuner.on_trial_begin = lambda trial: server.stop(0).wait()
+    tuner.on_trial_end = lambda trial: pytest.fail("the trial did not end")
     with pytest.raises(chief.ChiefLostError, match=r"has not answered"):
         tuner.search()
 
 
-def _start_server(directory: pathlib.Path) -> Any:
+def _start_server(directory: pathlib.Path) -> grpc.Server:
     """Starts a chief's server alone; nobody looks after its workers."""
-    served = Chief(directory)
-    servicer = chief.OracleServicer(served.oracle)
-    server = chief.grpc.server(
-        chief.futures.ThreadPoolExecutor(1), options=chief.OWN_PORT
-    )
-    chief.protos.get_service_grpc().add_OracleServicer_to_server(
-        servicer, server
+    server = grpc.server(ThreadPoolExecutor(1), options=chief.OWN_PORT)
+    protos.get_service_grpc().add_OracleServicer_to_server(
+        OracleServicer(Chief(directory).oracle), server
     )
     chief._take_address(server)
     server.start()
     return server
+
+
+class Broken(grpc.RpcError):
+    """As a call that was under way when the connection broke."""
+
+    def __init__(self, code: grpc.StatusCode) -> None:
+        super().__init__()
+        self.code = lambda: code
+
+
+@pytest.mark.parametrize("name", ["UNAVAILABLE", "CANCELLED"])
+def test_call_that_broke_is_made_again(name: str, address: str) -> None:
+    code, calls = grpc.StatusCode[name], []
+
+    def answer_the_third(request: str, **options: Any) -> str:
+        calls.append(options)
+        if len(calls) < 3:
+            raise Broken(code)
+        return request + "!"
+
+    def break_always(request: str, **options: Any) -> str:
+        raise Broken(code)
+
+    stub = chief._ImpatientStub(
+        SimpleNamespace(EndTrial=answer_the_third, GetTrial=break_always),
+        silence_seconds=0.5,
+    )
+    assert stub.EndTrial("end", wait_for_ready=True, timeout=3600) == "end!"
+    assert [options["wait_for_ready"] for options in calls] == [True] * 3
+    assert 0.5 >= calls[0]["timeout"] > calls[1]["timeout"] > 0
+    with pytest.raises(TrainingError, match=r"has not answered for 0\.5 sec"):
+        stub.GetTrial("get")
 
 
 def test_worker_goes_on_with_a_chief_that_was_started_again(

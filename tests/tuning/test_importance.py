@@ -129,6 +129,16 @@ def test_an_objective_that_never_varies_says_nothing() -> None:
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_forest_that_no_shuffle_harms_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        module, "_growth", lambda x, y: (0.0, np.array([[0.5, 0.1], [-1, 0]]))
+    )
+    assert importance(trials(12, lambda v: v["C"]), log={"C"}) == {}
+
+
+@pytest.mark.usefixtures("quick")
 def test_outliers_and_direction_change_nothing() -> None:
     def objective(values: Values) -> float:
         return abs(np.log10(values["C"]) - 1.5) + 0.01 * values["latent_dim"]

@@ -1,5 +1,6 @@
 """A search that is killed anywhere ends as if it had not been."""
 
+import errno
 import functools
 import os
 import pathlib
@@ -21,12 +22,12 @@ from tuning import oracles
 
 SMALL: dict[str, dict[str, Any]] = {
     "random": {},
-    "bayesian": {"max_trials": 4, "num_initial_points": 3},
+    "bayesian": {"max_trials": 5, "num_initial_points": 3},
     "hyperband": {"max_epochs": 2},
     "grid": {},
 }
 ALGORITHMS = list(SMALL)
-NUM_TRIALS = {"random": 6, "bayesian": 4, "hyperband": 5, "grid": 6}
+NUM_TRIALS = {"random": 6, "bayesian": 5, "hyperband": 5, "grid": 6}
 
 
 class Killed(BaseException):
@@ -259,6 +260,26 @@ def test_failed_trial_is_not_run_again(
     assert again.create_trial("a").trial_id == "1"
 
 
+def test_trial_whose_end_could_not_be_written_is_run_again(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oracle = _oracle(tmp_path)
+    trial = oracle.create_trial("a")
+    oracle.update_trial(trial.trial_id, {"nll": 1.0})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", _raise_disk_full)
+        with pytest.raises(OSError, match="No space left"):
+            _end(oracle, trial, "FAILED")
+    oracle.save()
+    again = _reloaded(tmp_path)
+    assert again.end_order == []
+    assert again.create_trial("b").trial_id == "0"
+
+
+def _raise_disk_full(source: str, target: str) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_lost_worker_s_trial_goes_to_another_one(
     tmp_path: pathlib.Path,
 ) -> None:
@@ -380,6 +401,7 @@ def test_reload_leaves_trials_to_workers_that_are_still_busy(
     oracle.save()
     _end(oracle, oracle.trials["2"])
     again = _reloaded(tmp_path)
+    again.verbose = 1  # keras-tuner then says how long the trial took
     again.reclaim(["a", "c", "late"])
     assert again.workers() == {"a": "0", "c": "", "late": ""}
     assert again.create_trial("late").trial_id == "1"
@@ -444,12 +466,14 @@ def test_failures_without_a_message_and_a_busy_worker(
     oracle = _oracle(tmp_path, max_consecutive_failed_trials=1)
     first = oracle.create_trial("a")
     oracle.create_trial("b")
+    assert not oracle.is_over
     _end(oracle, first, "FAILED")
     assert oracle.given_up == (
         "1 trials in a row failed, the last one, trial 0, without a message"
     )
     assert oracle.create_trial("b").status == "STOPPED"  # it was restarted
     assert oracle.workers() == {"a": ""}
+    assert oracle.is_over
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -488,7 +512,7 @@ def test_bayesian_compares_ranks_and_predicts_ongoing_trials_from_them(
     tmp_path: pathlib.Path, direction: str
 ) -> None:
     oracle = _oracle(
-        tmp_path, "bayesian", max_trials=9,
+        tmp_path, "bayesian", max_trials=9, num_initial_points=9,
         objective=keras_tuner.Objective("nll", direction),
     )  # fmt: skip
     for score in (-612.0, 35000.0, -590.0, -621.0):

@@ -85,6 +85,8 @@ def test_figures_are_drawn_from_the_trials(calls: Calls) -> None:
     [
         ({"C": 2.0, "latent_dim": 8}, ("latent_dim", "C")),
         ({"learning_rate": 0.1, "C": 2.0}, ("learning_rate", "C")),
+        ({"C": 2.0, "learning_rate": 0.1, "latent_dim": 8},
+         ("latent_dim", "C")),
         ({"learning_rate": 0.1, "latent_dim": 8, "batch_size": 32},
          ("latent_dim", "learning_rate")),
         ({"C": 2.0, "architecture": "mlp"}, None),

@@ -1,5 +1,6 @@
 """The page of a search, from one trial to many, from none that completed."""
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -154,6 +155,21 @@ def test_importance_is_shown_where_it_can_be_told(written: Any) -> None:
     ]
     assert "C matters most" in alt
     assert not [t for t in outline.text_of("p") if "cannot be told" in t]
+
+
+def test_what_is_searched_on_a_log_scale_is_shown_on_one(
+    written: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scales = []
+
+    def note(*_: Any, log: set[str], **__: Any) -> tuple:
+        scales.append(log)
+        return ()
+
+    monkeypatch.setattr(page, "importance", note)
+    monkeypatch.setattr(page.page_figures, "pictures", note)
+    written(TRIALS, dataclasses.replace(LATENT_DIM, log=False), C)
+    assert scales == [{"C"}, {"C"}]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tfvae.errors import InputError
 from tuning import plan as plan_lib
 from tuning.folder import SearchDir
 from tuning.plan import Plan
-from tuning.search import Search
+from tuning.request import Search
 
 
 def _plan(*arguments: str, held: Plan | None = None) -> Plan:

@@ -12,6 +12,7 @@ from tfvae import flags, program, train
 from tfvae.errors import InputError, TrainingError
 from tuning import search
 from tuning.hypermodel import VAEHyperModel
+from tuning.request import Search
 
 TINY = (
     "--hidden_units=6", "--batch_size=600", "--epochs=3", "--nll_samples=3",
@@ -111,7 +112,7 @@ def test_ctrl_c_says_how_to_go_on(
     assert status == program.INTERRUPTED
     last = capsys.readouterr().out.splitlines()[-1].split()
     assert last[:3] == ["python", "-m", "tuning.search"]
-    asked = flags.parse(search.Search, last[2:], summary="").launch
+    asked = flags.parse(Search, last[2:], summary="").launch
     assert asked.directory == str(tmp_path / "D")
     assert asked.max_trials == 7
 

@@ -95,13 +95,12 @@ def test_role_against_the_environment_is_refused(
         workers.set_environment("worker", "127.0.0.1:8790")
 
 
-@pytest.mark.parametrize("role", ["alone"])
 def test_half_an_environment_is_refused(
-    monkeypatch: pytest.MonkeyPatch, role: str
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(workers.ORACLE_IP, "127.0.0.1")
     with pytest.raises(InputError, match=r"but not KERASTUNER_ORACLE_PORT; s"):
-        workers.set_environment(role, "127.0.0.1:8790")
+        workers.set_environment("alone", "127.0.0.1:8790")
 
 
 def _wait_for(path: pathlib.Path, number: int) -> None:
@@ -186,6 +185,8 @@ def test_worker_whose_number_stands_still_is_lost(room: Room) -> None:
     assert room.lost("b", "a", after=2) == ["b"]
     assert room.lost("a", after=7) == []
     assert room.lost("a", after=2) == ["a"]
+    assert room.lost("b", "a", after=0) == ["a"]
+    assert room.lost("b", "a", after=11) == ["a", "b"]
 
 
 def test_worker_that_beats_again_is_not_lost(room: Room) -> None:

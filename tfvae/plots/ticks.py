@@ -25,8 +25,8 @@ def marks(values: np.ndarray, *, log: bool) -> np.ndarray:
     if whole:
         return _within(2.0 ** np.arange(np.log2(high) + 1), low, high)
     first, last = np.floor(np.log10([low, high])).astype(int)
-    # As 1e-05 is read: 10.0**-5 is more, and would not lie within.
-    tens = np.array([float(f"1e{k}") for k in range(first, last + 1)])
+    # One by one: NumPy's power of an array makes more than 1e-05 of 10**-5.
+    tens = np.array([10.0**k for k in range(first, last + 1)])
     round_ones = _within(tens, low, high)
     if len(round_ones) > 2:
         return round_ones
