@@ -16,7 +16,7 @@ from tfvae.data.split import Splits
 from tfvae.distributions import posteriors
 from tfvae.distributions.likelihoods import LIKELIHOODS
 from tfvae.examples import Examples
-from tfvae.metrics import decoding, factored, latent, likelihood
+from tfvae.metrics import decoding, exact, factored, latent, likelihood
 from tfvae.run_dir import Run
 from tfvae.vae import VAE
 
@@ -134,10 +134,10 @@ def _likelihood(
         progress=protocol.progress,
     )  # fmt: skip
     nll = -float(estimate.log_prob.mean())
-    exact = model.kl_regularizer.exact
+    is_exact = model.kl_regularizer.exact
     rate = float(
         np.mean(decoding.batched(lambda x, c: _kl(model, x, c), x, condition))
-        if exact
+        if is_exact
         else estimate.log_ratio.mean()
     )
     distortion = -float(estimate.log_likelihood.mean())
@@ -149,7 +149,7 @@ def _likelihood(
         "num_samples": num_samples,
         "elbo": -distortion - rate,
         "rate": rate,
-        "rate_method": "closed form" if exact else f"{num_samples} draws",
+        "rate_method": "closed form" if is_exact else f"{num_samples} draws",
         "distortion_nats": distortion,
         "bits_per_dim": bits_per_dim(
             nll, examples.num_hidden().mean(), level_scale=splits.level_scale,
@@ -169,7 +169,7 @@ def _likelihood(
     if splits.log_prob is not None:
         figures["exact_nll"] = -float(splits.log_prob(x).mean())
     if _is_linear_gaussian(run.config, splits):
-        log_prob = likelihood.linear_gaussian_log_prob(model, x)
+        log_prob = exact.linear_gaussian_log_prob(model, x)
         figures["exact_model_nll"] = -float(log_prob.mean())
     return figures
 

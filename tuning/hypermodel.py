@@ -133,10 +133,9 @@ class VAEHyperModel(keras_tuner.HyperModel):
         """Returns the untrained, compiled model of what was drawn."""
         return self.store.model_for(self.config(hp))
 
-    def fit(
+    def run(
         self,
         hp: keras_tuner.HyperParameters,
-        model: Learner | None = None,
         *,
         folder: str,
         last_epoch: int | None = None,
@@ -148,7 +147,6 @@ class VAEHyperModel(keras_tuner.HyperModel):
 
         Args:
           hp: what was drawn.
-          model: as `build` returns it; None: it is built where it is needed.
           folder: of the trial.
           last_epoch: where to stop; None: at the config's last epoch.
           after: folder of the trial whose training this one goes on with.
@@ -171,7 +169,7 @@ class VAEHyperModel(keras_tuner.HyperModel):
         if os.path.exists(path):  # measured, but killed before it was told
             with open(path, encoding="utf-8") as file:
                 return json.load(file)
-        model = model or self.store.model_for(config)
+        model = self.store.model_for(config)
         recorder = self._recorder(config, model, run_dir)
         before = time.perf_counter()
         training.fit(
@@ -182,7 +180,11 @@ class VAEHyperModel(keras_tuner.HyperModel):
         best = recorder.best_epoch()
         run_dir.load_weights(model, "best")
         figures: Figures = objective.measure(
-            model, recorder.rows[best - 1], self.validation, self.protocol
+            model,
+            recorder.rows[best - 1],
+            self.validation,
+            self.protocol,
+            self.store.estimator_for(config),
         )
         _check_finite(figures)
         figures |= {

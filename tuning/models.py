@@ -5,6 +5,7 @@ import functools
 import gc
 import inspect
 import weakref
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
@@ -17,8 +18,11 @@ from tfvae import build, training
 from tfvae.config import Config
 from tfvae.data.split import Splits
 from tfvae.learner import Learner
+from tfvae.metrics import likelihood
+from tfvae.metrics.likelihood import Estimate
 
-MOST_MODELS = 5
+MOST_MODELS = 5  # each of some 50 MB
+TRIALS_BETWEEN = 5  # two searches for garbage, each of some 0.3 s
 # Settings that no graph depends on; C is another where `_holds_C`.
 NOT_IN_THE_GRAPH = ("data_dir", "early_stopping")
 ANY_NUMBER = "a number"
@@ -46,6 +50,7 @@ class ModelStore:
         self.strategy = strategy
         self.max_models = max_models
         self._built: dict[Key, _Built] = {}  # the one used last is last
+        self._num_asked = 0
 
     def model_for(self, config: Config) -> Learner:
         """Returns a compiled model in the state of one that was just built.
@@ -58,20 +63,22 @@ class ModelStore:
         """
         key = key_of(config)
         built = self._built.pop(key, None)
-        if built is not None:
+        self._make_room(0 if built else 1)
+        if built:
             built.begin_anew(config)
         else:
-            self._make_room()
             built = self._build(config)
         self._built[key] = built
         return built.model
 
-    def _make_room(self) -> None:
-        if len(self._built) < self.max_models:
-            return
-        while len(self._built) >= self.max_models:
-            del self._built[next(iter(self._built))]
-        free_graphs()
+    def _make_room(self, num_new: int) -> None:
+        """Drops models, and frees what they and past trials have left."""
+        surplus = len(self._built) + num_new - self.max_models
+        for key in list(self._built)[: max(0, surplus)]:
+            del self._built[key]
+        self._num_asked += 1
+        if surplus > 0 or self._num_asked % TRIALS_BETWEEN == 0:
+            free_graphs()
 
     def _build(self, config: Config) -> "_Built":
         train = self.splits.train
@@ -101,6 +108,11 @@ class _Built:
 
     model: Learner
     initial: list[tuple[tf.Variable, np.ndarray]]
+
+    @functools.cached_property
+    def estimate(self) -> Callable[..., Estimate]:
+        """`importance_weighted` of the model."""
+        return likelihood.estimator(self.model, seed=self.model.seed)
 
     def begin_anew(self, config: Config) -> None:
         """Takes the model back to its beginning, but for C, which is new."""

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,8 @@ from tfvae.distributions.gaussian import Gaussian
 from tfvae.distributions.likelihoods import LIKELIHOODS
 from tfvae.errors import InputError
 from tfvae.examples import Examples
-from tfvae.metrics.likelihood import importance_weighted
+from tfvae.learner import Learner
+from tfvae.metrics.likelihood import Estimate
 from tfvae.run_dir import Row
 from tfvae.vae import VAE
 from tuning.space import Space
@@ -35,7 +35,7 @@ class Protocol:
     Attributes:
       num_samples: draws for each example of the importance-weighted bound.
       num_examples: of the validation set, drawn at random; 0: all.
-      seed: of the draws.
+      seed: of their choice.
     """
 
     num_samples: int = 100
@@ -94,11 +94,11 @@ def load_validation(
 
 
 def measure(
-    model: Any,
+    model: Learner,
     row: Row,
     shown: Examples,
     protocol: Protocol,
-    importance_weigh: Callable[..., Any] = importance_weighted,
+    estimate: Callable[..., Estimate],
 ) -> dict[str, float | None]:
     """Returns a trial's figures: nats, but mse over pixels.
 
@@ -107,7 +107,7 @@ def measure(
       row: what training logged at those weights, of the whole validation set.
       shown: what the importance-weighted bound is measured on.
       protocol: how.
-      importance_weigh: as `importance_weighted`, which is the default.
+      estimate: the model's `likelihood.estimator`.
 
     Returns:
       nll, its standard error over examples, elbo, rate, distortion_nats, mse,
@@ -120,14 +120,10 @@ def measure(
     }
     if not isinstance(model, VAE):
         return figures
-    estimate = importance_weigh(
-        model,
-        shown.x,
-        num_samples=protocol.num_samples,
-        condition=shown.condition,
-        seed=protocol.seed,
+    estimated = estimate(
+        shown.x, num_samples=protocol.num_samples, condition=shown.condition
     )
-    log_prob = estimate.log_prob
+    log_prob = estimated.log_prob
     return figures | {
         "nll": -float(log_prob.mean()),
         "nll_stderr": float(log_prob.std(ddof=1) / math.sqrt(len(log_prob))),
@@ -135,7 +131,7 @@ def measure(
         "rate": row["val_kl"],
         "distortion_nats": -row["val_log_likelihood"],
         "C_at_end": row["C"],
-        "C_star": _suggestion(model, shown, estimate.log_likelihood),
+        "C_star": _suggestion(model, shown, estimated.log_likelihood),
     }
 
 

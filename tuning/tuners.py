@@ -107,7 +107,7 @@ class TfKerasTuner(keras_tuner.Tuner):
         parent = values.get("tuner/trial_id")
         folder = self.get_trial_dir(trial.trial_id)
         try:
-            figures = self.hypermodel.fit(
+            figures = self.hypermodel.run(
                 trial.hyperparameters,
                 *args,
                 folder=folder,

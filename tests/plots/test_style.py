@@ -27,6 +27,10 @@ FIGURES = {
     ),
     "error_map": lambda: plots.error_map(_draws(4, 5)),
     "image_grid": lambda: plots.image_grid(_draws(9, 8, 5, 1), 2, LONG),
+    "importance_bars": lambda: plots.importance_bars(
+        {"C": 0.8, "learning_rate_schedule": 0.2},
+        {"C": 0.1, "learning_rate_schedule": 0.1},
+    ),
     "kl_bars": lambda: plots.kl_bars(_draws(9), _draws(9) > 0.5),
     "labelled_rows": lambda: plots.labelled_rows(
         _draws(3, 2, 5, 8, 1), LONG, "abc", "de"
@@ -34,12 +38,25 @@ FIGURES = {
     "latent_map": lambda: plots.latent_map(
         _draws(9, 2), np.arange(9), LONG, ("one", "other")
     ),
+    "parallel_coordinates": lambda: plots.parallel_coordinates(
+        {"architecture": ["mlp", "conv"], "C": [0.5, 4000.0]},
+        np.array([1.0, 1e6]), value_name="nll (nats)", log=("C",),
+    ),
     "rate_distortion": lambda: plots.rate_distortion({"test": (20.0, 80.0)}),
+    "rate_distortion_front": lambda: plots.rate_distortion_front(
+        np.arange(5.0), np.array([1.0, 2, 3, 4, 1e6]), _draws(5),
+        front=np.array([0]), value_name="nll (nats)",
+    ),
     "reconstructions": lambda: plots.reconstructions(
         _draws(9, 5, 4, 3), _draws(9, 5, 4, 3), 4
     ),
     "scatter": lambda: plots.scatter({"a": _draws(9, 2)}, "t"),
-}
+    "settings_map": lambda: plots.settings_map(
+        np.array([2, 64, 8]), np.array([0.05, 5000.0, 40.0]), _draws(3),
+        x_name="latent_dim", y_name="C", value_name="nll (nats)", title=LONG,
+        suggested=np.array([9.0, 50.0, 30.0]), suggested_name="C*",
+    ),
+}  # fmt: skip
 
 
 def test_public_names_are_sorted_and_each_figure_is_looked_at() -> None:

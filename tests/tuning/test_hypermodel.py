@@ -13,6 +13,7 @@ from tests.runs import assert_same_run, rows_of
 from tfvae import build, callbacks, resolve, training
 from tfvae.config import Config
 from tfvae.errors import InputError, TrainingError
+from tfvae.metrics.likelihood import importance_weighted
 from tfvae.run_dir import RunDir, load_run
 from tuning import objective
 from tuning.hypermodel import VAEHyperModel
@@ -64,8 +65,8 @@ def _alone(config: Config, path: pathlib.Path) -> RunDir:
 def test_a_trial_is_the_run_that_train_would_make(
     hypermodel: VAEHyperModel, tmp_path: pathlib.Path
 ) -> None:
-    before = hypermodel.fit(_drawn(C=3.0), folder=str(tmp_path / "before"))
-    figures = hypermodel.fit(_drawn(C=40.0), folder=str(tmp_path / "trial"))
+    before = hypermodel.run(_drawn(C=3.0), folder=str(tmp_path / "before"))
+    figures = hypermodel.run(_drawn(C=40.0), folder=str(tmp_path / "trial"))
     run_dir = RunDir(str(tmp_path / "trial" / "run"))
     config = Config(**run_dir.read_settings())
     assert config == hypermodel.config(_drawn(C=40.0))
@@ -88,9 +89,9 @@ def test_a_trial_is_the_run_that_train_would_make(
 def test_figures_are_of_the_best_weights(
     hypermodel: VAEHyperModel, tmp_path: pathlib.Path
 ) -> None:
-    figures = hypermodel.fit(_drawn(C=20.0), folder=str(tmp_path))
+    figures = hypermodel.run(_drawn(C=20.0), folder=str(tmp_path))
     run = load_run(str(tmp_path / "run"))
-    estimate = objective.importance_weighted(
+    estimate = importance_weighted(
         run.model, hypermodel.validation.x, num_samples=3, seed=3
     )
     assert len(estimate.log_prob) == 50
@@ -101,16 +102,16 @@ def test_a_trial_goes_on_with_the_one_it_grew_from(
     hypermodel: VAEHyperModel, tmp_path: pathlib.Path
 ) -> None:
     hp = _drawn(C=5.0)
-    first = hypermodel.fit(
+    first = hypermodel.run(
         hp, folder=str(tmp_path / "a"), last_epoch=2, keep_checkpoint=True
     )
     assert first["epochs"] == 2
-    hypermodel.fit(_drawn(C=9.0), folder=str(tmp_path / "other"))
-    second = hypermodel.fit(
+    hypermodel.run(_drawn(C=9.0), folder=str(tmp_path / "other"))
+    second = hypermodel.run(
         hp, folder=str(tmp_path / "b"), after=str(tmp_path / "a")
     )
     assert second["epochs"] == 4
-    once = hypermodel.fit(hp, folder=str(tmp_path / "once"))
+    once = hypermodel.run(hp, folder=str(tmp_path / "once"))
     names = ("nll", "elbo", "rate", "mse", "C_star", "best_epoch")
     assert [second[n] for n in names] == [once[n] for n in names]
     assert_same_run(tmp_path / "b" / "run", tmp_path / "once" / "run")
@@ -123,16 +124,16 @@ def test_a_measured_trial_is_not_trained_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hp = _drawn(C=7.0)
-    figures = hypermodel.fit(hp, folder=str(tmp_path))
+    figures = hypermodel.run(hp, folder=str(tmp_path))
     monkeypatch.setattr(training, "fit", None)
-    assert hypermodel.fit(hp, folder=str(tmp_path)) == figures
+    assert hypermodel.run(hp, folder=str(tmp_path)) == figures
 
 
 def test_what_another_trial_left_is_removed(
     hypermodel: VAEHyperModel, tmp_path: pathlib.Path
 ) -> None:
-    other = hypermodel.fit(_drawn(C=7.0), folder=str(tmp_path))
-    figures = hypermodel.fit(_drawn(C=70.0), folder=str(tmp_path))
+    other = hypermodel.run(_drawn(C=7.0), folder=str(tmp_path))
+    figures = hypermodel.run(_drawn(C=70.0), folder=str(tmp_path))
     assert figures["C_at_end"] == pytest.approx(70)
     assert figures["nll"] != other["nll"]
     written = json.loads((tmp_path / "figures.json").read_text())
@@ -148,7 +149,7 @@ def test_a_figure_that_is_not_finite_fails_the_trial(
         objective, "measure", lambda *_: {"nll": float("inf"), "C_star": None}
     )
     with pytest.raises(TrainingError, match="nll of the trained model is not"):
-        hypermodel.fit(_drawn(C=7.0), folder=str(tmp_path))
+        hypermodel.run(_drawn(C=7.0), folder=str(tmp_path))
     assert not (tmp_path / "figures.json").exists()
 
 

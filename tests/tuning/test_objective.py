@@ -12,6 +12,7 @@ from tests import small_runs
 from tfvae.config import Config
 from tfvae.errors import InputError
 from tfvae.examples import Examples
+from tfvae.metrics import likelihood
 from tuning import objective
 from tuning.objective import Protocol
 from tuning.space import make_space
@@ -68,8 +69,10 @@ def test_measure_gives_the_bound_and_the_row(
         "val_mse": 0.5, "val_loss": 4.0, "val_elbo": -9.0, "val_kl": 1.5,
         "val_log_likelihood": -7.5, "C": 2.5,
     }  # fmt: skip
-    figures = objective.measure(model, row, shown, Protocol(5, 0, 3))
-    estimate = objective.importance_weighted(model, x, num_samples=5, seed=3)
+    figures = objective.measure(
+        model, row, shown, Protocol(5), likelihood.estimator(model, seed=3)
+    )
+    estimate = likelihood.importance_weighted(model, x, num_samples=5, seed=3)
     log_prob = estimate.log_prob
     assert figures["nll"] == pytest.approx(-log_prob.mean())
     assert figures["nll_stderr"] == pytest.approx(stats.sem(log_prob))
@@ -84,7 +87,7 @@ def test_an_autoencoder_has_no_likelihood_to_measure() -> None:
     x = np.zeros([4, 5], np.float32)
     row = {"val_mse": 0.5, "val_loss": 4.0}
     figures = objective.measure(
-        model, row, Examples(x, None, {}), Protocol(5, 0, 3)
+        model, row, Examples(x, None, {}), Protocol(5), estimate=None
     )
     assert figures == {"mse": 0.5, "loss": 4.0}
 

@@ -91,7 +91,7 @@ def test_failed_trials_are_in_the_table(
     def diverge(*args: object, **kwargs: object) -> None:
         raise TrainingError("kl is not finite at step 3")
 
-    monkeypatch.setattr(VAEHyperModel, "fit", diverge)
+    monkeypatch.setattr(VAEHyperModel, "run", diverge)
     with pytest.raises(TrainingError, match="no trial was completed"):
         _search(tmp_path / "D", *TINY, "--max_trials=2")
     rows = _table(tmp_path / "D")
@@ -107,7 +107,7 @@ def test_ctrl_c_says_how_to_go_on(
     def interrupt(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(VAEHyperModel, "fit", interrupt)
+    monkeypatch.setattr(VAEHyperModel, "run", interrupt)
     status = _search(tmp_path / "D", *TINY, "--max_trials=7")
     assert status == program.INTERRUPTED
     last = capsys.readouterr().out.splitlines()[-1].split()

@@ -49,7 +49,7 @@ class Formula(VAEHyperModel):
         self.asked: list[dict[str, Any]] = []
         self.errors: dict[int, Exception] = {}
 
-    def fit(self, hp: Any, model: Any = None, **asked: Any) -> dict[str, Any]:
+    def run(self, hp: Any, **asked: Any) -> dict[str, Any]:
         """Returns the formula's figures, or raises what is due."""
         self.asked.append({**asked, "values": dict(hp.values)})
         error = self.errors.get(len(self.asked))

@@ -1,4 +1,4 @@
-"""Estimates of log p(x) by importance weights, and exact ones to compare."""
+"""Estimates of log p(x) by importance weights."""
 
 import dataclasses
 import math
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from scipy import stats
 
 from tfvae import noise
 from tfvae.condition import Values, network_inputs, repeated
@@ -70,27 +69,58 @@ def importance_weighted(
       Burda et al., 2016. Importance Weighted Autoencoders, eq. 8.
       https://arxiv.org/abs/1509.00519
     """
-    batch_size, chunk = _sizes(_width(model.decoder), num_samples)
+    estimate = estimator(model, seed=seed, jit_compile=jit_compile)
+    return estimate(
+        x, num_samples=num_samples, condition=condition, progress=progress
+    )
+
+
+def estimator(
+    model: VAE, *, seed: int = 0, jit_compile: bool = False
+) -> Callable[..., Estimate]:
+    """Returns `importance_weighted` of a model, which traces it but once.
+
+    Args:
+      model: the weights are those it has when the estimate is made.
+      seed: as in `importance_weighted`.
+      jit_compile: as in `importance_weighted`.
+
+    Returns:
+      estimate: takes the other arguments of `importance_weighted`.
+    """
     draw = _make_draw(model, seed, jit_compile)
-    ks = [k for k in CURVE if k < num_samples] + [num_samples]
-    parts = []
-    for index, start in enumerate(range(0, len(x), batch_size)):
-        rows = slice(start, start + batch_size)
-        batch = tf.constant(x[rows], tf.float32)
-        values = {name: v[rows] for name, v in (condition or {}).items()}
-        values = model.condition.check(values)
-        chunks = [
-            draw(batch, values, size, tf.constant([index, number], tf.int64))
-            for number, size in enumerate(_chunks(num_samples, chunk))
-        ]
-        log_likelihood, log_ratio = (
-            np.concatenate([pair[i] for pair in chunks]).astype(np.float64)
-            for i in range(2)
-        )
-        parts.append(_estimate(log_likelihood, log_ratio, ks))
-        if progress is not None:
-            progress(min(start + batch_size, len(x)))
-    return _joined(parts)
+
+    def estimate(
+        x: np.ndarray,
+        *,
+        num_samples: int,
+        condition: Given = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Estimate:
+        batch_size, chunk = _sizes(_width(model.decoder), num_samples)
+        ks = [k for k in CURVE if k < num_samples] + [num_samples]
+        parts = []
+        for index, start in enumerate(range(0, len(x), batch_size)):
+            rows = slice(start, start + batch_size)
+            batch = tf.constant(x[rows], tf.float32)
+            values = {name: v[rows] for name, v in (condition or {}).items()}
+            values = model.condition.check(values)
+            chunks = [
+                draw(
+                    batch, values, size, tf.constant([index, number], tf.int64)
+                )
+                for number, size in enumerate(_chunks(num_samples, chunk))
+            ]
+            log_likelihood, log_ratio = (
+                np.concatenate([pair[i] for pair in chunks]).astype(np.float64)
+                for i in range(2)
+            )
+            parts.append(_estimate(log_likelihood, log_ratio, ks))
+            if progress is not None:
+                progress(min(start + batch_size, len(x)))
+        return _joined(parts)
+
+    return estimate
 
 
 def naive(
@@ -129,31 +159,6 @@ def naive(
         k: float(np.mean(_log_mean_exp(log_likelihood[:, :k], axis=1)))
         for k in ks
     }
-
-
-def linear_gaussian_log_prob(model: VAE, x: np.ndarray) -> np.ndarray:
-    """Exact log p(x) of a model whose decoder is affine in z: [n], nats.
-
-    p(x) = N(b, W W^T + c I), for p(x|z) = N(W z + b, c I) and p(z) = N(0, I)
-
-    Args:
-      model: VAE with an affine Gaussian decoder and a standard normal prior.
-      x: [n, features].
-
-    References:
-      Tipping and Bishop, 1999. Probabilistic Principal Component Analysis,
-      eq. 4.
-    """
-    # f(0) = b, f(e_j) = W e_j + b
-    z = np.concatenate(
-        [np.zeros([1, model.latent_dim]), np.eye(model.latent_dim)]
-    )
-    px = model.decode(tf.constant(z, tf.float32))
-    means = px.mean().numpy().astype(np.float64)
-    W, b = (means[1:] - means[0]).T, means[0]
-    c = 1 / (2 * model.likelihood.current_C())
-    covariance = W @ W.T + c * np.eye(len(b))
-    return stats.multivariate_normal(b, covariance).logpdf(x)
 
 
 def _width(network: tf_keras.Model) -> int:
