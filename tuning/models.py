@@ -71,6 +71,19 @@ class ModelStore:
         self._built[key] = built
         return built.model
 
+    def estimator_for(self, config: Config) -> Callable[..., Estimate]:
+        """Returns `importance_weighted` of a model, traced once for its key.
+
+        The seed of its draws is the model's own.
+
+        Args:
+          config: of the model, as `model_for` was given it.
+
+        Returns:
+          estimate: see `tfvae.metrics.likelihood.estimator`.
+        """
+        return self._built[key_of(config)].estimate
+
     def _make_room(self, num_new: int) -> None:
         """Drops models, and frees what they and past trials have left."""
         surplus = len(self._built) + num_new - self.max_models

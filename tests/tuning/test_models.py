@@ -3,9 +3,11 @@
 import dataclasses
 import functools
 import gc
+import math
 import weakref
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
@@ -21,7 +23,8 @@ from tfvae.data.load import load_data
 from tfvae.data.split import Splits
 from tfvae.distributions.likelihoods import LIKELIHOODS
 from tfvae.learner import Learner
-from tuning.models import ModelStore, free_graphs, key_of
+from tfvae.metrics import likelihood
+from tuning.models import TRIALS_BETWEEN, ModelStore, free_graphs, key_of
 
 # One other value for every setting.
 OTHERS: dict[str, Any] = {
@@ -179,6 +182,16 @@ def test_a_model_trains_the_second_time_as_when_it_was_new(
     assert _train(model, config) == new
 
 
+def test_replicas_hold_the_same_C() -> None:
+    store = _store(num_replicas=2)
+    store.model_for(_config())
+    model = store.model_for(_config(C=40.0))
+    copies = model.likelihood.log_c.variable.values
+    assert len(copies) == 2
+    for log_c in copies:
+        assert float(log_c) == pytest.approx(-math.log(80))
+
+
 class _Break(tf_keras.callbacks.Callback):
     """Breaks training off, in the last and shorter execution of an epoch."""
 
@@ -251,6 +264,33 @@ def _custom_gradients() -> set[str]:
     }
 
 
+def test_graphs_that_a_trial_leaves_are_freed_within_a_few_more() -> None:
+    store = _store()
+    store.model_for(_config())
+    before = _custom_gradients()
+    tf.function(_with_a_gradient).get_concrete_function(tf.TensorSpec([3]))
+    assert before < _custom_gradients()
+    for C in range(1, TRIALS_BETWEEN + 1):
+        store.model_for(_config(C=C))
+    assert _custom_gradients() <= before
+
+
+def test_an_estimator_is_kept_and_sees_the_weights_of_now() -> None:
+    store, first, second = _store(), _config(), _config(C=40.0)
+    x = np.random.default_rng(0).uniform(size=[3, 8, 8, 1])
+    store.model_for(first)
+    estimate = store.estimator_for(first)
+    before = estimate(x, num_samples=5).log_prob
+    model = store.model_for(second)
+    assert store.estimator_for(second) is estimate
+    after = estimate(x, num_samples=5).log_prob
+    expected = likelihood.importance_weighted(
+        model, x, num_samples=5, seed=second.seed
+    )
+    assert after.tolist() == expected.log_prob.tolist()
+    assert after.tolist() != before.tolist()
+
+
 def test_graphs_in_use_keep_their_gradients() -> None:
     before = _custom_gradients()
     _take_a_gradient_late()
@@ -259,10 +299,7 @@ def test_graphs_in_use_keep_their_gradients() -> None:
 
 
 def _take_a_gradient_late() -> None:
-    @tf.function
-    @tf.custom_gradient
-    def inner(x: tf.Tensor) -> Any:
-        return tf.identity(x), lambda upstream: 10 * upstream
+    inner = tf.function(_with_a_gradient)
 
     @tf.function
     def slope(x: tf.Tensor) -> tf.Tensor:
@@ -271,3 +308,8 @@ def _take_a_gradient_late() -> None:
     inner.get_concrete_function(tf.TensorSpec([3]))
     free_graphs()
     assert slope(tf.zeros([3])).numpy().tolist() == [10, 10, 10]
+
+
+@tf.custom_gradient
+def _with_a_gradient(x: tf.Tensor) -> Any:
+    return tf.identity(x), lambda upstream: 10 * upstream
