@@ -11,6 +11,7 @@ trial's seconds beyond its epochs, and the process's memory.
 """
 
 import csv
+import gc
 import os
 import pathlib
 import subprocess
@@ -96,6 +97,9 @@ def cost(folder: str, num: str = "--num=50") -> None:
         overwrite=True,
         max_trials=None,
     )
+    tuner.hypermodel.check()
+    gc.collect()
+    gc.freeze()  # as the program does
     meter = Meter()
     tuner.reporter = meter
     tuner.search()
