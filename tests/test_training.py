@@ -34,6 +34,7 @@ def test_epochs_before_the_full_loss_do_not_count(
     assert counted == counting
 
 
+@pytest.mark.slow
 def test_stopping_at_an_epoch_leaves_the_rest_for_later(
     tmp_path: pathlib.Path,
 ) -> None:

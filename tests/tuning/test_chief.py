@@ -411,6 +411,7 @@ def _begin(name: str, directory: pathlib.Path) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_worker_killed_in_mid_trial_loses_only_that_trial(
     tmp_path: pathlib.Path, address: str
 ) -> None:

@@ -125,6 +125,7 @@ def test_ways_to_find_C_are_no_numbers() -> None:
     assert len(keys) == 4
 
 
+@pytest.mark.slow
 def test_a_model_built_for_another_C_trains_as_one_of_its_own(
     traced: list[str],
 ) -> None:
@@ -158,6 +159,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "num_replicas"),
     [
@@ -205,6 +207,7 @@ class _Break(tf_keras.callbacks.Callback):
         raise ArithmeticError
 
 
+@pytest.mark.slow
 def test_a_model_whose_training_was_broken_off_begins_anew() -> None:
     store, config = _store(), _config(steps_per_execution=2)  # 3 an epoch
     model = store.model_for(config)
@@ -236,6 +239,7 @@ def test_the_model_used_longest_ago_is_dropped() -> None:
     assert store.model_for(configs[0]) is models[0]
 
 
+@pytest.mark.slow
 def test_graphs_of_a_dropped_model_are_freed() -> None:
     store, config = _store(max_models=1), _config(C="learned")
     known = {id(graph()) for graph in _graphs()}
