@@ -88,19 +88,20 @@ class SearchDir:
         self._write_json(PLAN, plan.to_json())
 
     def write_results(
-        self, results: Sequence[Result], *, direction: str
+        self, results: Sequence[Result], plan: Plan
     ) -> Result | None:
         """Writes trials.csv, and best/config.json where a trial is complete.
 
         Args:
           results: of all trials.
-          direction: "min" or "max", of the objective.
+          plan: of the search.
 
         Returns:
           The best; None: no trial is complete.
         """
-        results_lib.write_csv(self.file(TRIALS), results)
-        completed = results_lib.ranked(results, direction=direction)
+        path = self.file(TRIALS)
+        results_lib.write_csv(path, results, base=plan.base)
+        completed = results_lib.ranked(results, direction=plan.direction)
         if not completed:
             return None
         config = self.trial_run(completed[0].trial).read_settings()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tfvae import atomic
+from tfvae.config import Config
 
 if TYPE_CHECKING:  # it loads keras-tuner
     from tuning.space import Space
@@ -96,14 +97,16 @@ def ranked(results: Sequence[Result], *, direction: str) -> list[Result]:
     )
 
 
-def write_csv(path: str, results: Sequence[Result]) -> None:
+def write_csv(path: str, results: Sequence[Result], *, base: Config) -> None:
     """Writes trials.csv whole: a row a trial, in the order given.
 
     Args:
       path: of the file.
       results: of trials that share a space.
+      base: what is not searched; latent_dim and C are told all the same.
     """
-    names = list(dict.fromkeys(n for r in results for n in r.values))
+    searched = (name for result in results for name in result.values)
+    names = list(dict.fromkeys(["latent_dim", "C", *searched]))
     figures = [name for name in FIGURES if name not in names]
     header = ["trial", "status", *names, "objective", *figures, "message"]
     text = io.StringIO()
@@ -111,6 +114,8 @@ def write_csv(path: str, results: Sequence[Result]) -> None:
     table.writeheader()
     for result in results:
         row = {
+            "latent_dim": base.latent_dim,
+            "C": result.figures.get("C_at_end", base.C),
             "trial": result.trial,
             "status": result.status,
             "objective": result.objective,

@@ -139,7 +139,7 @@ def _search(
 
     def note(result: "Result") -> None:
         if not workers.is_worker():
-            search_dir.write_results(tuner.results(), direction=plan.direction)
+            search_dir.write_results(tuner.results(), plan)
             hparams.write_trial(
                 search_dir.file(folder.BOARD), result, plan.space
             )
@@ -164,7 +164,7 @@ def _finish(
     from tuning import folder, page
 
     results = tuner.results()
-    best = search_dir.write_results(results, direction=plan.direction)
+    best = search_dir.write_results(results, plan)
     if best is None or tuner.oracle.given_up:
         told = tuner.oracle.given_up or "no trial was completed"
         table = search_dir.file(folder.TRIALS)

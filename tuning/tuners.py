@@ -97,7 +97,8 @@ class TfKerasTuner(keras_tuner.Tuner):
         Args:
           trial: as the oracle made it.
           *args: none; see `keras_tuner.Tuner.run_trial`.
-          callbacks: copied for each trial.
+          callbacks: copied for each trial; TensorBoard's folder gets a folder
+            of the trial in it, as keras-tuner has it.
           **kwargs: none.
 
         Returns:
@@ -114,7 +115,7 @@ class TfKerasTuner(keras_tuner.Tuner):
                 last_epoch=values.get("tuner/epochs"),
                 after=self.get_trial_dir(parent) if parent else "",
                 keep_checkpoint=self.keep_checkpoints,
-                callbacks=copy.deepcopy(list(callbacks)),
+                callbacks=self._copies(callbacks, trial),
                 **kwargs,
             )
         except (InputError, TrainingError) as error:
@@ -124,6 +125,17 @@ class TfKerasTuner(keras_tuner.Tuner):
             raise keras_tuner.errors.FailedTrialError(text) from error
         name = self.oracle.objective.name
         return {name: figures[name]}
+
+    def _copies(
+        self, callbacks: Sequence[tf_keras.callbacks.Callback], trial: Trial
+    ) -> list[tf_keras.callbacks.Callback]:
+        copies = copy.deepcopy(list(callbacks))
+        for callback in copies:
+            if isinstance(callback, tf_keras.callbacks.TensorBoard):
+                callback.log_dir = self._get_tensorboard_dir(
+                    callback.log_dir, trial.trial_id, execution=0
+                )
+        return copies
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
         """Runs the trials that are left; see `keras_tuner.Tuner.search`.

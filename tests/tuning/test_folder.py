@@ -1,6 +1,7 @@
 """One search on disk."""
 
 import csv
+import dataclasses
 import json
 import pathlib
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 from tfvae.config import Config
 from tfvae.errors import InputError
 from tuning.folder import SearchDir
+from tuning.plan import Plan
 from tuning.results import Result, ranked
+from tuning.space import DEFAULT, make_space
 
 
 def _result(trial: str, nll: float | None, **more: Any) -> Result:
@@ -29,6 +32,10 @@ def _with_runs(folder: SearchDir, *trials: str) -> None:
         run.write("config.json", lambda file, text=config: file.write(text))
 
 
+PLAN = Plan(
+    Config(latent_dim=9), make_space(DEFAULT), algorithm="random",
+    objective="nll", nll_samples=1, nll_examples=0, factor=3,
+)  # fmt: skip
 RESULTS = [
     _result("0", 7.5),
     _result("1", None, message="kl is not finite, at once"),
@@ -40,7 +47,7 @@ RESULTS = [
 def test_table_has_a_row_a_trial(tmp_path: pathlib.Path) -> None:
     folder = SearchDir(str(tmp_path))
     _with_runs(folder, "0", "2")
-    folder.write_results(RESULTS, direction="min")
+    folder.write_results(RESULTS, PLAN)
     with open(tmp_path / "trials.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["trial"] for row in rows] == ["0", "1", "2", "3"]
@@ -55,13 +62,32 @@ def test_table_has_a_row_a_trial(tmp_path: pathlib.Path) -> None:
     assert rows[1]["message"] == "kl is not finite, at once"
 
 
-@pytest.mark.parametrize(("direction", "best"), [("min", "2"), ("max", "0")])
+def test_what_is_not_searched_is_in_the_table_too(
+    tmp_path: pathlib.Path,
+) -> None:
+    folder = SearchDir(str(tmp_path))
+    _with_runs(folder, "0")
+    figures = {"nll": 7.5, "C_at_end": 45.5}
+    results = [
+        _result("0", 7.5, values={"prior": "vamp"}, figures=figures),
+        _result("1", None, values={"prior": "vamp"}),
+    ]
+    folder.write_results(results, PLAN)
+    with open(tmp_path / "trials.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["latent_dim"] for row in rows] == ["9", "9"]
+    assert [row["C"] for row in rows] == ["45.5", "auto"]
+
+
+@pytest.mark.parametrize(("objective", "best"), [("nll", "2"), ("elbo", "0")])
 def test_best_config_is_that_of_the_best_trial(
-    tmp_path: pathlib.Path, direction: str, best: str
+    tmp_path: pathlib.Path, objective: str, best: str
 ) -> None:
     folder = SearchDir(str(tmp_path))
     _with_runs(folder, "0", "2")
-    found = folder.write_results(RESULTS, direction=direction)
+    found = folder.write_results(
+        RESULTS, dataclasses.replace(PLAN, objective=objective)
+    )
     assert found is not None
     assert found.trial == best
     config = json.loads((tmp_path / "best" / "config.json").read_text())
@@ -72,7 +98,7 @@ def test_without_a_complete_trial_nothing_is_best(
     tmp_path: pathlib.Path,
 ) -> None:
     folder = SearchDir(str(tmp_path))
-    assert folder.write_results(RESULTS[1:2], direction="min") is None
+    assert folder.write_results(RESULTS[1:2], PLAN) is None
     assert not (tmp_path / "best").exists()
 
 
@@ -84,7 +110,7 @@ def test_ranked_leaves_out_what_is_not_complete() -> None:
 def test_clear_removes_the_search_alone(tmp_path: pathlib.Path) -> None:
     folder = SearchDir(str(tmp_path))
     _with_runs(folder, "0", "2")
-    folder.write_results(RESULTS, direction="min")
+    folder.write_results(RESULTS, PLAN)
     (tmp_path / "settings.json").write_text("{}")
     (tmp_path / "mine.txt").write_text("kept")
     folder.prepare()  # something else beside a search is no fault

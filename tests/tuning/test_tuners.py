@@ -7,6 +7,7 @@ from typing import Any
 
 import keras_tuner
 import pytest
+import tf_keras
 
 from tests import small_runs
 from tfvae.config import Config
@@ -193,6 +194,16 @@ def test_callbacks_are_copied_for_each_trial(tmp_path: pathlib.Path) -> None:
     copies = [asked["callbacks"][0] for asked in hypermodel.asked]
     assert copies == [mine] * 5
     assert len({id(copy) for copy in [*copies, mine]}) == 6
+
+
+def test_tensorboard_writes_a_folder_a_trial(tmp_path: pathlib.Path) -> None:
+    hypermodel = Formula()
+    board = tf_keras.callbacks.TensorBoard(tmp_path / "board")
+    _tuner(hypermodel, tmp_path).search(callbacks=[board])
+    folders = [asked["callbacks"][0].log_dir for asked in hypermodel.asked]
+    assert folders == [
+        str(tmp_path / "board" / str(n) / "execution0") for n in range(5)
+    ]
 
 
 def test_loss_over_C_is_refused(tmp_path: pathlib.Path) -> None:
