@@ -140,9 +140,8 @@ def test_optimal_c_is_the_error_of_the_hidden_pixels(
     assert c == pytest.approx(squared_error.mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("label", marks=pytest.mark.slow), "mask"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["label", "mask"])
 def test_devices_agree_with_one(name: str) -> None:
     # Batches of 4, 4 and 2: the last gives 1 and 1; then one of 1 and 0.
     outcomes = []

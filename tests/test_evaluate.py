@@ -251,6 +251,7 @@ def test_help_answers_without_tensorflow() -> None:
         assert f"  --{name}\n" in result.stdout
 
 
+@pytest.mark.slow
 def test_run_on_labels_is_measured(tmp_path: pathlib.Path) -> None:
     run_dir = trained(tmp_path / "run", "--condition=label")
     figures = measured(run_dir, "--num_samples=5")
@@ -262,6 +263,7 @@ def test_run_on_labels_is_measured(tmp_path: pathlib.Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_figures_of_a_mask_are_of_hidden_pixels(tmp_path: pathlib.Path) -> None:
     run_dir = trained(tmp_path / "run", "--condition=mask")
     figures = measured(run_dir, "--num_samples=5", "--mask=left", "--baselines")

@@ -184,7 +184,9 @@ def test_run_of_other_settings_is_refused(finished: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("number", "step", "status"),
     [
-        pytest.param(signal.SIGINT, 6, 130, id="ctrl_c"),
+        pytest.param(
+            signal.SIGINT, 6, 130, id="ctrl_c", marks=pytest.mark.slow
+        ),
         pytest.param(
             signal.SIGTERM, 7, 143, id="sigterm", marks=pytest.mark.slow
         ),
@@ -234,6 +236,7 @@ def test_interrupted_epoch_counts_its_time_once(
     assert row["images_per_second"] == NUM_TRAIN / 4.0
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_finishing_tells_how_to_go_on(
     finished: pathlib.Path,
     tmp_path: pathlib.Path,

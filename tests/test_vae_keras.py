@@ -116,6 +116,7 @@ def test_loss_scaling_leaves_the_step_as_it_is() -> None:
         np.testing.assert_allclose(one, two, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_xla_gives_the_same_training() -> None:
     results = []
     for jit_compile in (False, True):
