@@ -28,7 +28,7 @@ usage: python -m tfvae.train [--name=value ...]
 A run folder that is there already is resumed, with its own settings."""
 
 PACKAGES = ("tensorflow", "tf_keras", "tensorflow-probability", "numpy")
-SIGTERM_STATUS = 143
+STATUS_OF_SIGNAL = {"SIGINT": program.INTERRUPTED, "SIGTERM": 143}
 COLLAPSED_KL = 0.1  # nats over all latents
 
 
@@ -112,7 +112,7 @@ def run(
     except (callbacks.Interrupted, KeyboardInterrupt) as interrupted:
         name = str(interrupted) or "SIGINT"
         print(f"stopped by {name}; all that was learned is saved.")
-        return program.INTERRUPTED if name == "SIGINT" else SIGTERM_STATUS
+        return STATUS_OF_SIGNAL[name]
     print(f"run folder: {run_dir}  {_next_command(run_dir)}")
     return program.DONE
 

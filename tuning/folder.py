@@ -67,6 +67,11 @@ class SearchDir:
             elif os.path.exists(path):
                 os.remove(path)
 
+    def remove_if_empty(self) -> None:
+        """Removes the folder if nothing came to be in it."""
+        if not os.listdir(self.path):
+            os.rmdir(self.path)
+
     def read_plan(self) -> Plan | None:
         """Returns the plan of the search that the folder holds; None: none.
 

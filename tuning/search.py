@@ -45,9 +45,15 @@ def main(argv: list[str]) -> int:
     search_dir = folder.SearchDir(asked.directory)
     search_dir.prepare()
     held = None if asked.overwrite else search_dir.read_plan()
-    status = run(
-        plan.make_plan(line, held, directory=asked.directory), asked, search_dir
-    )
+    try:
+        status = run(
+            plan.make_plan(line, held, directory=asked.directory),
+            asked,
+            search_dir,
+        )
+    except InputError:
+        search_dir.remove_if_empty()
+        raise
     if status != program.DONE:
         again = dataclasses.replace(asked, overwrite=False, config="", space="")
         print(f"go on with:\n  python -m tuning.search {flags.to_argv(again)}")
@@ -71,9 +77,9 @@ def run(plan: "Plan", asked: Search, search_dir: "SearchDir") -> int:
     """
     import tensorflow as tf
 
-    from tfvae import strategy
+    from tfvae import strategy, train
     from tfvae.callbacks import Interrupted
-    from tuning import workers
+    from tuning import objective, workers
     from tuning.hypermodel import VAEHyperModel
 
     tf.config.experimental.enable_op_determinism()
@@ -83,6 +89,7 @@ def run(plan: "Plan", asked: Search, search_dir: "SearchDir") -> int:
         protocol=plan.protocol,
         strategy=strategy.make_strategy(asked.strategy),
     )
+    objective.check(plan.objective, plan.base, plan.space)
     hypermodel.check()
     # The libraries and the data stay; looking through them for garbage each
     # time that a model is dropped would take half a second.
@@ -96,9 +103,10 @@ def run(plan: "Plan", asked: Search, search_dir: "SearchDir") -> int:
     print(_summary(plan, hypermodel), flush=True)
     try:
         _search(plan, search_dir, tuner)
-    except (Interrupted, KeyboardInterrupt):
-        print("stopped; all that was learned is saved.")
-        return program.INTERRUPTED
+    except (Interrupted, KeyboardInterrupt) as interrupted:
+        name = str(interrupted) or "SIGINT"
+        print(f"stopped by {name}; all that was learned is saved.")
+        return train.STATUS_OF_SIGNAL[name]
     if workers.is_worker():
         print("no trial is left for this worker.")
     else:

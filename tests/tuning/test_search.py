@@ -136,7 +136,7 @@ def test_wrong_input_is_refused_before_the_first_trial(
     directory = tmp_path / "D"
     with pytest.raises(InputError, match=told):
         _search(directory, *TINY, *arguments)
-    assert not (directory / "search").exists()
+    assert not directory.exists()
 
 
 def test_a_folder_must_be_named() -> None:
