@@ -12,6 +12,7 @@ from tuning.objective import DIRECTIONS, Protocol
 from tuning.space import Space
 
 OWN = ("algorithm", "objective", "nll_samples", "nll_examples", "factor")
+NUM = "max_trials"  # more of them are the same search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Plan:
       nll_samples: draws for each example of the nll.
       nll_examples: of the validation set, for the nll; 0: all.
       factor: of hyperband.
+      max_trials: how many settings are tried, or "auto"; of no account where
+        two searches are compared.
     """
 
     base: Config
@@ -35,6 +38,7 @@ class Plan:
     nll_samples: int
     nll_examples: int
     factor: int
+    max_trials: str | int = "auto"
 
     @property
     def direction(self) -> str:
@@ -48,7 +52,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Returns what `from_json` makes this plan of."""
-        own = {name: getattr(self, name) for name in OWN}
+        own = {name: getattr(self, name) for name in (*OWN, NUM)}
         base = dataclasses.asdict(self.base)
         return own | {"space": self.space.to_json(), "config": base}
 
@@ -63,7 +67,7 @@ class Plan:
         Raises:
           InputError: settings that are missing, unknown or ill-typed.
         """
-        keys = {*OWN, "space", "config"}
+        keys = {*OWN, NUM, "space", "config"}
         missing = sorted(keys - set(content))
         if missing:
             raise InputError(
@@ -71,7 +75,7 @@ class Plan:
             )
         base = Config(**config_file.checked(content["config"], source=source))
         space = space_lib.make_space(content["space"])
-        return cls(base, space, **{name: content[name] for name in OWN})
+        return cls(base, space, **{n: content[n] for n in (*OWN, NUM)})
 
     def differences(self, other: "Plan") -> dict[str, tuple[Any, Any]]:
         """Returns {name: (own, other's)} of what makes them two searches."""
@@ -100,7 +104,7 @@ def make_plan(
     asked, given = line.launch, dict(line.given)
     own = {
         name: getattr(held if held and name not in line.flags else asked, name)
-        for name in OWN
+        for name in (*OWN, NUM)
     }
     if own["objective"] not in DIRECTIONS:  # it is train's
         given["objective"] = own["objective"]

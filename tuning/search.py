@@ -122,7 +122,7 @@ def _make_tuner(
 ) -> "TfKerasTuner":
     from tuning import folder, tuners
 
-    most: Any = asked.max_trials
+    most: Any = plan.max_trials
     if most == "auto":
         most = AUTO_TRIALS[plan.algorithm]
     settings_of: dict[str, dict[str, Any]] = {

@@ -68,7 +68,7 @@ def test_plan_survives_its_file(tmp_path: pathlib.Path) -> None:
     space.write_text('{"hidden_units": {"choice": [[8], "auto"]}}')
     plan = _plan(
         f"--space={space}", "--filters=4,5", "--algorithm=grid",
-        "--nll_samples=7", "--factor=2", "--C=2.5",
+        "--nll_samples=7", "--factor=2", "--C=2.5", "--max_trials=9",
     )  # fmt: skip
     folder = SearchDir(str(tmp_path / "D"))
     assert folder.read_plan() is None
@@ -80,6 +80,8 @@ def test_a_search_goes_on_with_its_own_settings() -> None:
     held = _plan("--epochs=4", "--algorithm=random", "--objective=mse")
     assert _plan(held=held) == held
     assert _plan("--epochs=4", held=held) == held
+    more = _plan("--max_trials=7", held=held)
+    assert more.max_trials == _plan(held=more).max_trials == 7
     moved = _plan("--data_dir=elsewhere", held=held)
     assert moved.base.data_dir == "elsewhere"
 
