@@ -9,10 +9,19 @@ import time
 from typing import Any
 
 import keras_tuner
+import pytest
+from keras_tuner.engine.trial import Trial
 
 from tuning import chief, oracles, workers
 
 MAX_TRIALS = 6
+# Settings of short searches.
+SMALL: dict[str, dict[str, Any]] = {
+    "random": {},
+    "bayesian": {"max_trials": 5, "num_initial_points": 3},
+    "hyperband": {"max_epochs": 2},
+    "grid": {},
+}
 
 
 def space(as_grid: bool = False) -> keras_tuner.HyperParameters:
@@ -160,3 +169,60 @@ def main(
 
 if __name__ == "__main__":
     main(*sys.argv[1:5], seconds=float(sys.argv[5]))
+
+
+def oracle_in(
+    directory: pathlib.Path, algorithm: str = "random", **settings: Any
+) -> keras_tuner.Oracle:
+    """Returns an oracle whose files are in a folder."""
+    oracle = make_oracle(algorithm, **settings)
+    oracle.verbose = 0
+    oracle._set_project_dir(str(directory), "search")
+    return oracle
+
+
+def reloaded(
+    directory: pathlib.Path, algorithm: str = "random", **settings: Any
+) -> keras_tuner.Oracle:
+    """Returns an oracle that has read what another left in a folder."""
+    oracle = oracle_in(directory, algorithm, **settings)
+    oracle.reload()
+    return oracle
+
+
+def end(
+    oracle: keras_tuner.Oracle,
+    trial: Trial,
+    status: str = "COMPLETED",
+    value: float = 1.5,
+    message: str | None = None,
+) -> None:
+    """Ends a trial as a worker does: by a copy that came by gRPC."""
+    if status == "COMPLETED":
+        oracle.update_trial(trial.trial_id, {"nll": value})
+    copy = Trial.from_proto(trial.to_proto())
+    copy.status, copy.message = status, message
+    oracle.end_trial(copy)
+
+
+class Killed(BaseException):
+    """Nobody catches it, as nobody catches SIGKILL."""
+
+
+class Scythe:
+    """Kills before a rename; a write is not seen before it is renamed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.writes, self.kill_at = 0, 0
+        replace = os.replace
+
+        def replace_or_die(source: str, target: str) -> None:
+            self.writes += 1
+            if self.writes == self.kill_at:
+                raise Killed
+            replace(source, target)
+
+        monkeypatch.setattr(os, "replace", replace_or_die)
+
+    def set(self, kill_at: int) -> None:
+        self.writes, self.kill_at = 0, kill_at
