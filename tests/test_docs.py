@@ -137,6 +137,7 @@ def test_library_example_of_readme_runs() -> None:
     assert names["estimate"].log_prob.shape == (297,)
 
 
+@pytest.mark.slow
 def test_search_example_of_readme_runs(
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,

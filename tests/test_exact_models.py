@@ -62,6 +62,7 @@ def test_oracles_agree_where_they_must() -> None:
     assert isotropic + 1 < of_truth.mean() < best < of_truth.mean() + 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("C", ["learned", "optimal"])
 def test_linear_vae_reaches_probabilistic_pca(C: str) -> None:
     x = draws()

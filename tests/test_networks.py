@@ -83,6 +83,7 @@ SLOW_PAIRS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("posterior", "prior"),
     [("diag", "vamp"), ("iaf", "mixture"), *SLOW_PAIRS],

@@ -110,8 +110,6 @@ def make_plan(
         given["objective"] = own["objective"]
         own["objective"] = held.objective if held else "nll"
     known = dataclasses.asdict(held.base) if held else {}
-    if "beta" in given:
-        known.pop("C", None)  # beta says what C is
     base = Config(**known | given)
     plan = Plan(base, _space(asked.space, held, line.flags), **own)
     if held:

@@ -214,6 +214,7 @@ def test_factor_space_follows_the_image_size() -> None:
     np.testing.assert_allclose(small.mean(), whole.mean(), rtol=0.02)
 
 
+@pytest.mark.slow
 def test_drawn_pixels_are_no_function_of_factors() -> None:
     static = load_data(Config(dataset="sprites", binarize="static"))
     assert static.factors is None

@@ -163,5 +163,6 @@ def test_gradient_runs_through_samples_and_through_the_mixture() -> None:
     )
 
 
+@pytest.mark.slow
 def test_two_devices_agree_with_one() -> None:
     assert_devices_agree(lambda: beta_tc.BetaTC(TC_WEIGHT, NUM_EXAMPLES))

@@ -143,6 +143,7 @@ def test_gradient_is_the_covariances(
         np.testing.assert_allclose(gradient, reference, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "second"), KINDS)
 def test_two_devices_agree_with_one(kind: type[dip.DipI], second: bool) -> None:
     del second

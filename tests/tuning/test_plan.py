@@ -1,5 +1,6 @@
 """From a command line to what a search is, and from its folder."""
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -82,6 +83,10 @@ def test_a_search_goes_on_with_its_own_settings() -> None:
     assert _plan("--epochs=4", held=held) == held
     more = _plan("--max_trials=7", held=held)
     assert more.max_trials == _plan(held=more).max_trials == 7
+    trained_on_iwae = dataclasses.replace(
+        held, base=dataclasses.replace(held.base, objective="iwae")
+    )
+    assert _plan("--objective=iwae", held=trained_on_iwae) == trained_on_iwae
     moved = _plan("--data_dir=elsewhere", held=held)
     assert moved.base.data_dir == "elsewhere"
 

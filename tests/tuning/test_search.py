@@ -69,6 +69,7 @@ def test_train_repeats_the_best_trial_exactly(
     assert row["val_mse"] == float(best["mse"])
 
 
+@pytest.mark.slow
 def test_a_search_that_is_done_goes_on_with_more_trials(
     done: pathlib.Path,
     tmp_path: pathlib.Path,
