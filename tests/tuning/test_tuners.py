@@ -106,6 +106,15 @@ def test_grid_tries_every_combination_once(tmp_path: pathlib.Path) -> None:
     assert sorted(tried) == [(dim, c) for dim in (2, 9) for c in C]
 
 
+def test_grid_of_a_range_has_six_values(tmp_path: pathlib.Path) -> None:
+    tuner = _tuner(Formula(num_C=0), tmp_path, "grid")
+    tuner.search()
+    assert tuner.num_trials() == len(tuner.results()) == 12
+    tried = sorted({result.values["C"] for result in tuner.results()})
+    expected = [0.5 * 1000 ** (n / 5) for n in range(6)]
+    assert tried == pytest.approx(expected, rel=1e-5)
+
+
 def test_hyperband_goes_on_with_the_trial_it_grew_from(
     tmp_path: pathlib.Path,
 ) -> None:
