@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api
 
 from tfvae import settings
-from tuning.results import COMPLETED, Result
+from tuning.results import Result
 from tuning.space import Dimension, Space
 
 METRICS = ("nll", "elbo", "rate", "distortion_nats", "mse", "C_star")
@@ -31,12 +31,11 @@ def write_trial(folder: str, result: Result, space: Space) -> None:
         api.hparams(
             _values(result.values, space), trial_id=f"trial {result.trial}"
         )
-        if result.status == COMPLETED:
-            for name in METRICS:
-                value = result.figures.get(name)
-                if value is not None:
-                    step = result.figures["best_epoch"]
-                    tf.summary.scalar(name, value, step=step)
+        for name in METRICS:
+            value = result.figures.get(name)
+            if value is not None:
+                step = result.figures["best_epoch"]
+                tf.summary.scalar(name, value, step=step)
     writer.close()
 
 

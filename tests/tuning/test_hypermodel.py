@@ -87,9 +87,13 @@ def test_a_trial_is_the_run_that_train_would_make(
 
 
 def test_figures_are_of_the_best_weights(
-    hypermodel: VAEHyperModel, tmp_path: pathlib.Path
+    hypermodel: VAEHyperModel,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(training, "is_warmed_up", lambda _, epoch: epoch == 2)
     figures = hypermodel.run(_drawn(C=20.0), folder=str(tmp_path))
+    assert figures["best_epoch"] == 2
     run = load_run(str(tmp_path / "run"))
     estimate = importance_weighted(
         run.model, hypermodel.validation.x, num_samples=3, seed=3

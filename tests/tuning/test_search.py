@@ -109,13 +109,14 @@ def test_ctrl_c_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(VAEHyperModel, "run", interrupt)
-    status = _search(tmp_path / "D", *TINY, "--max_trials=7")
+    status = _search(tmp_path / "D", *TINY, "--max_trials=7", "--overwrite")
     assert status == program.INTERRUPTED
     last = capsys.readouterr().out.splitlines()[-1].split()
     assert last[:3] == ["python", "-m", "tuning.search"]
     asked = flags.parse(Search, last[2:], summary="").launch
     assert asked.directory == str(tmp_path / "D")
     assert asked.max_trials == 7
+    assert not asked.overwrite
 
 
 @pytest.mark.parametrize(
