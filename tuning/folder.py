@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,8 +51,9 @@ class SearchDir:
                     f"`directory` {self.path} holds files that are no search "
                     f"({others[0]}); give an empty or new folder."
                 )
-            atomic.write_whole(self.file(".writable"), lambda file: None)
-            os.remove(self.file(".writable"))
+            # Of a name of its own, as workers look at the same moment.
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
         except OSError as error:
             raise InputError(
                 f"`directory` {self.path} cannot be written: {error.strerror}; "

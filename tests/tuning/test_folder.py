@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import pathlib
+from concurrent import futures
 from typing import Any
 
 import pytest
@@ -116,6 +117,16 @@ def test_clear_removes_the_search_alone(tmp_path: pathlib.Path) -> None:
     folder.prepare()  # something else beside a search is no fault
     folder.clear()
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_workers_may_look_at_the_same_moment(tmp_path: pathlib.Path) -> None:
+    with futures.ThreadPoolExecutor(8) as workers:
+        looks = [
+            workers.submit(SearchDir(str(tmp_path / "D")).prepare)
+            for _ in range(200)
+        ]
+    assert [look.exception() for look in looks] == [None] * 200
+    assert list((tmp_path / "D").iterdir()) == []
 
 
 def test_a_folder_of_other_things_is_refused(tmp_path: pathlib.Path) -> None:
