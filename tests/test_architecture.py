@@ -28,6 +28,7 @@ LEVELS = (
         "page",
         "config_file",
         "atomic",
+        "folder",
     },
     {
         "batch",

@@ -19,16 +19,30 @@ def read_json(path: str) -> dict[str, Any]:
       InputError: the file is missing, no JSON object, or has an unknown or
         ill-typed key.
     """
+    content = read_object(path, flag="config")
+    return checked(content, source=path)
+
+
+def read_object(path: str, *, flag: str) -> dict[str, Any]:
+    """Returns the JSON object that a file holds.
+
+    Args:
+      path: of the file.
+      flag: that names it, for messages.
+
+    Raises:
+      InputError: the file is missing, or holds no JSON object.
+    """
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
     except OSError as error:
-        raise InputError(f"`config` {path}: {error.strerror}.") from error
+        raise InputError(f"`{flag}` {path}: {error.strerror}.") from error
     except ValueError as error:
-        raise InputError(f"`config` {path} is not JSON: {error}.") from error
+        raise InputError(f"`{flag}` {path} is not JSON: {error}.") from error
     if not isinstance(content, dict):
-        raise InputError(f"`config` {path} must hold one JSON object.")
-    return checked(content, source=path)
+        raise InputError(f"`{flag}` {path} must hold one JSON object.")
+    return content
 
 
 def checked(values: Mapping[str, Any], *, source: str) -> dict[str, Any]:

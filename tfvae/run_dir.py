@@ -8,16 +8,16 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfvae import atomic, build, config_file, resolve
+from tfvae import build, config_file, resolve
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.errors import InputError, MissingRunError
+from tfvae.folder import Folder
 from tfvae.learner import Learner
 
 Row = dict[str, float]
@@ -29,22 +29,12 @@ FILES = (
 CHECKPOINTS_KEPT = 2
 
 
-class RunDir:
+class RunDir(Folder):
     """Reads and writes the files of one run.
 
     Args:
       path: of the folder.
     """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __str__(self) -> str:
-        return self.path
-
-    def file(self, *names: str) -> str:
-        """Returns the path of something in the folder."""
-        return os.path.join(self.path, *names)
 
     def holds_run(self) -> bool:
         """Whether a run has begun here."""
@@ -89,25 +79,6 @@ class RunDir:
                 shutil.rmtree(path)
             elif os.path.exists(path):
                 os.remove(path)
-
-    def remove_if_empty(self) -> None:
-        """Removes the folder if nothing came to be in it."""
-        if not os.listdir(self.path):
-            os.rmdir(self.path)
-
-    def write(self, name: str, write: Callable[[IO[bytes]], Any]) -> None:
-        """Writes one file whole: beside it first, then by rename.
-
-        Args:
-          name: path inside the folder.
-          write: is given the open file.
-        """
-        atomic.write_whole(self.file(name), write)
-
-    def write_json(self, name: str, content: Any) -> None:
-        """Writes a JSON file."""
-        text = json.dumps(content, indent=2) + "\n"
-        self.write(name, lambda file: file.write(text.encode()))
 
     def read_json(self, name: str) -> Any:
         """Returns what a JSON file of the run holds.

@@ -5,10 +5,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from typing import Any
 
-from tfvae import atomic
 from tfvae.errors import InputError
+from tfvae.folder import Folder
 from tfvae.run_dir import RunDir
 from tuning import results as results_lib
 from tuning.plan import Plan
@@ -18,22 +17,12 @@ PLAN, TRIALS, REPORT = "settings.json", "trials.csv", "report.html"
 TUNER, BEST, BOARD = "search", "best", "tensorboard"
 
 
-class SearchDir:
+class SearchDir(Folder):
     """Reads and writes the files of one search.
 
     Args:
       path: of the folder.
     """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __str__(self) -> str:
-        return self.path
-
-    def file(self, *names: str) -> str:
-        """Returns the path of something in the folder."""
-        return os.path.join(self.path, *names)
 
     def prepare(self) -> None:
         """Makes the folder, and makes sure that it can be written to.
@@ -69,11 +58,6 @@ class SearchDir:
             elif os.path.exists(path):
                 os.remove(path)
 
-    def remove_if_empty(self) -> None:
-        """Removes the folder if nothing came to be in it."""
-        if not os.listdir(self.path):
-            os.rmdir(self.path)
-
     def read_plan(self) -> Plan | None:
         """Returns the plan of the search that the folder holds; None: none.
 
@@ -92,7 +76,7 @@ class SearchDir:
 
     def write_plan(self, plan: Plan) -> None:
         """Writes settings.json; the search has begun."""
-        self._write_json(PLAN, plan.to_json())
+        self.write_json(PLAN, plan.to_json())
 
     def write_results(
         self, results: Sequence[Result], plan: Plan
@@ -112,7 +96,7 @@ class SearchDir:
         if not completed:
             return None
         config = self.trial_run(completed[0].trial).read_settings()
-        self._write_json(os.path.join(BEST, "config.json"), config)
+        self.write_json(os.path.join(BEST, "config.json"), config)
         return completed[0]
 
     def trial_run(self, trial: str) -> RunDir:
@@ -122,9 +106,3 @@ class SearchDir:
     def best_run(self) -> RunDir:
         """Returns the folder of the run that is trained at the end."""
         return RunDir(self.file(BEST, "run"))
-
-    def _write_json(self, name: str, content: Any) -> None:
-        text = json.dumps(content, indent=2) + "\n"
-        atomic.write_whole(
-            self.file(name), lambda file: file.write(text.encode())
-        )

@@ -176,9 +176,23 @@ class VAEHyperModel(keras_tuner.HyperModel):
             config, model, self.splits, recorder, callbacks,
             last_epoch=last_epoch,
         )  # fmt: skip
-        trained = time.perf_counter()
+        train_seconds = time.perf_counter() - before
+        figures = self._measured(config, model, recorder)
+        figures |= {
+            "train_seconds": train_seconds,
+            "seconds": time.perf_counter() - started,
+        }
+        if not keep_checkpoint:
+            shutil.rmtree(run_dir.file("checkpoints"), ignore_errors=True)
+        text = json.dumps(figures, indent=2) + "\n"
+        atomic.write_whole(path, lambda file: file.write(text.encode()))
+        return figures
+
+    def _measured(
+        self, config: Config, model: Learner, recorder: callbacks.Recorder
+    ) -> Figures:
         best = recorder.best_epoch()
-        run_dir.load_weights(model, "best")
+        recorder.run_dir.load_weights(model, "best")
         figures: Figures = objective.measure(
             model,
             recorder.rows[best - 1],
@@ -187,19 +201,12 @@ class VAEHyperModel(keras_tuner.HyperModel):
             self.store.estimator_for(config),
         )
         _check_finite(figures)
-        figures |= {
+        return figures | {
             "best_epoch": best,
             "epochs": len(recorder.rows),
             "seed": config.seed,
             "num_parameters": build.num_parameters(model),
-            "train_seconds": trained - before,
-            "seconds": time.perf_counter() - started,
         }
-        if not keep_checkpoint:
-            shutil.rmtree(run_dir.file("checkpoints"), ignore_errors=True)
-        text = json.dumps(figures, indent=2) + "\n"
-        atomic.write_whole(path, lambda file: file.write(text.encode()))
-        return figures
 
     def _prepare(self, config: Config, folder: str, after: str) -> RunDir:
         """Returns the trial's run folder, which holds this trial or none."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras_tuner
 
-from tfvae import settings
+from tfvae import config_file, settings
 from tfvae.config import FIELDS, Config
 from tfvae.errors import InputError
 
@@ -163,16 +163,11 @@ def read_space(path: str) -> Space:
       InputError: the file is missing, no JSON object, or names what cannot be
         searched.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except OSError as error:
-        raise InputError(f"`space` {path}: {error.strerror}.") from error
-    except ValueError as error:
-        raise InputError(f"`space` {path} is not JSON: {error}.") from error
-    if not isinstance(content, dict) or not content:
+    content = config_file.read_object(path, flag="space")
+    if not content:
         raise InputError(
-            f"`space` {path} must hold one JSON object, a setting an entry."
+            f"`space` {path} is empty; name a setting in it, or leave the flag "
+            "out."
         )
     return make_space(content)
 

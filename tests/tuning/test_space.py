@@ -142,7 +142,7 @@ def test_what_cannot_be_searched_is_refused(
 @pytest.mark.parametrize(
     ("text", "told"),
     [("{", "is not JSON"), ("[]", "must hold one JSON object"),
-     ("{}", "must hold one JSON object"), (None, "No such file")],
+     ("{}", "is empty"), (None, "No such file")],
 )  # fmt: skip
 def test_a_file_that_is_no_space_is_refused(
     tmp_path: pathlib.Path, text: str | None, told: str
