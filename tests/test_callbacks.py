@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tfvae import build, callbacks, resolve
-from tfvae import progress as progress_lib
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.errors import TrainingError
@@ -298,49 +297,3 @@ def test_throughput_leaves_out_the_epoch_that_compiles() -> None:
     assert callbacks.throughput(rows, 100) == 100.0  # 2 * 100 / 2 s
     assert callbacks.throughput(rows[:2], 100) == 200.0
     assert callbacks.throughput(rows[:1], 90) == 10.0
-
-
-def test_plain_line_an_epoch_without_a_terminal(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    recorder = _recorder(tmp_path, _model())
-    logs = {"loss": 1.234, "elbo": -1.234, "kl": 0.5, "val_elbo": -2.0,
-            "seconds": 2.0, "images_per_second": 1234.5}  # fmt: skip
-    with progress_lib.Progress(recorder, num_epochs=34) as progress:
-        progress.on_train_batch_end(0, logs)
-        progress.on_epoch_end(2, logs)
-    assert capsys.readouterr() == (
-        "epoch 3/34  loss 1.23  elbo -1.23  kl 0.50  val_elbo -2.00  "
-        "1,234 images/s  01:02 left\n",
-        "",
-    )
-
-
-def test_bar_on_a_terminal_counts_images(
-    tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    model = _model()
-    recorder = _recorder(tmp_path, model)
-    recorder.first_step = 4
-    monkeypatch.setattr(
-        progress_lib.sys.stderr, "isatty", lambda: True, raising=False
-    )
-    logs = {"loss": 1.0, "elbo": -1.0, "kl": 0.5, "val_elbo": -2.0,
-            "seconds": 2.0, "images_per_second": 5.0}  # fmt: skip
-    with progress_lib.Progress(recorder, num_epochs=4) as progress:
-        progress.set_model(model)
-        assert progress.bar is not None
-        assert (progress.bar.n, progress.bar.total) == (15, 44)  # 4/3 epochs
-        model.train_step_count.assign(6)
-        progress.on_train_batch_end(0, logs)
-        progress.on_epoch_end(1, logs)
-        assert progress.bar.n == 22
-        model.train_step_count.assign(12)
-        progress.on_train_batch_end(0, logs)
-        assert progress.bar.n == 44
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "epoch 4/4" in err
-    assert "loss=1.00" in err

@@ -182,10 +182,10 @@ class VAEHyperModel(keras_tuner.HyperModel):
             "train_seconds": train_seconds,
             "seconds": time.perf_counter() - started,
         }
-        if not keep_checkpoint:
-            shutil.rmtree(run_dir.file("checkpoints"), ignore_errors=True)
         text = json.dumps(figures, indent=2) + "\n"
         atomic.write_whole(path, lambda file: file.write(text.encode()))
+        if not keep_checkpoint:
+            shutil.rmtree(run_dir.file("checkpoints"), ignore_errors=True)
         return figures
 
     def _measured(

@@ -109,9 +109,8 @@ def run(plan: "Plan", asked: Search, search_dir: "SearchDir") -> int:
         return train.STATUS_OF_SIGNAL[name]
     if workers.is_worker():
         print("no trial is left for this worker.")
-    else:
-        _finish(plan, asked, search_dir, tuner)
-    return program.DONE
+        return program.DONE
+    return _finish(plan, asked, search_dir, tuner)
 
 
 def _make_tuner(
@@ -166,8 +165,8 @@ def _search(
 
 def _finish(
     plan: "Plan", asked: Search, search_dir: "SearchDir", tuner: "TfKerasTuner"
-) -> None:
-    """Trains the best settings again; writes the report."""
+) -> int:
+    """Trains the best settings again; writes the report; returns the status."""
     from tfvae import strategy, train
     from tuning import folder, page
 
@@ -185,12 +184,14 @@ def _finish(
     run_dir.prepare()
     held = run_dir.holds_run() and Config(**run_dir.read_settings())
     print(f"the best, trial {best.trial}, is trained again")
-    train.run(
+    status = train.run(
         config,
         run_dir,
         strategy.make_strategy(asked.strategy),
         overwrite=bool(held and config.differences(held)),
     )
+    if status != program.DONE:
+        return status
     path = page.write(
         search_dir.file(folder.REPORT),
         results,
@@ -201,6 +202,7 @@ def _finish(
         commands=_next_commands(search_dir),
     )
     print(f"report: {path}")
+    return program.DONE
 
 
 def _next_commands(search_dir: "SearchDir") -> dict[str, str]:

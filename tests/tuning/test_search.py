@@ -119,6 +119,20 @@ def test_ctrl_c_says_how_to_go_on(
     assert not asked.overwrite
 
 
+def test_ctrl_c_in_the_last_training_says_how_to_go_on(
+    done: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(done, tmp_path / "D")
+    (tmp_path / "D" / "report.html").unlink()
+    monkeypatch.setattr(train, "run", lambda *_, **__: program.INTERRUPTED)
+    assert _search(tmp_path / "D") == program.INTERRUPTED
+    assert "python -m tuning.search" in capsys.readouterr().out
+    assert not (tmp_path / "D" / "report.html").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
