@@ -125,7 +125,7 @@ class Session:
                     outputs, results, len(fetches),
                     None, 0, None, status,
                 )  # fmt: skip
-            return [_to_array(result) for result in results]
+            return [_to_array(int(result or 0)) for result in results]
         finally:
             for tensor in (*values, *results):
                 if tensor:
@@ -249,7 +249,8 @@ def _strings(tensor: int, count: int) -> Iterator[int]:
 def _library() -> Any:
     """Returns TensorFlow's C library with its functions' types declared."""
     spec = importlib.util.find_spec("tensorflow")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     library = ctypes.CDLL(os.path.join(os.path.dirname(spec.origin), LIBRARY))
     pointer, buffer = ctypes.c_void_p, ctypes.POINTER(_Buffer)

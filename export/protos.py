@@ -19,7 +19,8 @@ def _package_alone(name: str) -> Iterator[None]:
         yield
         return
     spec = importlib.util.find_spec(name)
-    assert spec is not None and spec.submodule_search_locations
+    assert spec is not None
+    assert spec.submodule_search_locations
     stand_in = types.ModuleType(name)
     stand_in.__path__ = list(spec.submodule_search_locations)
     sys.modules[name] = stand_in

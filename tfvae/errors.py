@@ -1,4 +1,5 @@
-"""What a program answers with one line and exit status 2: wrong input."""
+"""What a program answers with one line: wrong input (exit status 2), or that it
+failed (1)."""
 
 
 class InputError(ValueError):
@@ -9,5 +10,9 @@ class MissingRunError(InputError, FileNotFoundError):
     """A folder that should hold a run does not."""
 
 
-class TrainingError(RuntimeError):
-    """Training cannot go on, though the input was accepted (exit status 1)."""
+class FailedError(RuntimeError):
+    """It cannot be done, though the input was accepted (exit status 1)."""
+
+
+class TrainingError(FailedError):
+    """Training cannot go on."""

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 
-from tfvae.errors import InputError, MissingRunError, TrainingError
+from tfvae.errors import FailedError, InputError, MissingRunError
 from tfvae.flags import HelpRequested
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -17,7 +17,7 @@ def run_main(main: Callable[[list[str]], int]) -> None:
 
     Args:
       main: takes sys.argv and returns the exit status. InputError becomes one
-        line and status 2, TrainingError one line and 1, Ctrl-C one line and
+        line and status 2, FailedError one line and 1, Ctrl-C one line and
         130; any other error keeps its traceback.
     """
     name = os.path.basename(sys.argv[0])
@@ -30,7 +30,7 @@ def run_main(main: Callable[[list[str]], int]) -> None:
     except InputError as error:
         print(f"{name}: {_one_line(error)}", file=sys.stderr)
         status = WRONG_INPUT
-    except TrainingError as error:
+    except FailedError as error:
         print(f"{name}: {_one_line(error)}", file=sys.stderr)
         status = FAILED
     except KeyboardInterrupt:

@@ -139,9 +139,20 @@ class Likelihood(tfpl.DistributionLambda):
 
     def call(self, inputs: tf.Tensor, *args: Any, **kwargs: Any) -> Any:
         """Reads scalars here: a Lambda layer warns of a replica's variables."""
-        num_dims = math.prod(inputs.shape[1:-1])
+        return super().call(self._with_scalars(inputs), *args, **kwargs)
+
+    def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
+        """Returns p(x|z) alone: unlike a call, it computes no tensor of it.
+
+        Args:
+          parameters: [batch, *event_shape, params_per_dim].
+        """
+        return self._make_distribution(self._with_scalars(parameters))
+
+    def _with_scalars(self, parameters: tf.Tensor) -> tuple:
+        num_dims = math.prod(parameters.shape[1:-1])
         values = tuple(scalar.fitted(num_dims) for scalar in self.scalars)
-        return super().call((inputs, *values), *args, **kwargs)
+        return (parameters, *values)
 
     def _make_distribution(self, inputs: tuple) -> tfd.Distribution:
         # p(x|z)

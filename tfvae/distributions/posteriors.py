@@ -94,6 +94,22 @@ class Posterior(tfpl.DistributionLambda):
         """
         raise NotImplementedError
 
+    def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Reads variables here: a Lambda layer warns of them."""
+        return super().call(self._prepared(inputs), *args, **kwargs)
+
+    def distribution(self, inputs: Any) -> tfd.Distribution:
+        """Returns q(z|x) alone: unlike a call, it computes no tensor of it.
+
+        Args:
+          inputs: the outputs of the heads, as of `head_units`.
+        """
+        return self._make_distribution(self._prepared(inputs))
+
+    def _prepared(self, inputs: Any) -> Any:
+        """Returns what `_make_distribution` takes."""
+        return inputs
+
     def _make_distribution(self, inputs: Any) -> tfd.Distribution:
         raise NotImplementedError
 
@@ -154,9 +170,10 @@ class InverseAutoregressiveFlow(Posterior):
     dimensions from last to first. So a draw is one pass through the networks,
     but the log-density of a given z takes latent_dim passes, one by one.
 
-    The mean has no closed form: `mean()` is that of 64 draws, of which half
-    are at the noise of the other half negated. The noise is fixed and the same
-    for all examples, so equal calls give equal results.
+    The mean and the deviation have no closed form: `mean()` and `stddev()` are
+    those of 64 draws, of which half are at the noise of the other half negated.
+    The noise is fixed and the same for all examples, so equal calls give equal
+    results.
 
     Args:
       kl_regularizer: gives the KL to the prior; not exact.
@@ -210,16 +227,15 @@ class InverseAutoregressiveFlow(Posterior):
         self._noise = np.concatenate([noise, -noise]).astype(np.float32)
         super().build(input_shape)
 
-    def call(self, inputs: list[tf.Tensor], *args: Any, **kwargs: Any) -> Any:
-        """Draws here: a Lambda layer warns of the networks' variables."""
+    def _prepared(self, inputs: list[tf.Tensor]) -> tfd.Distribution:
         loc, log_scale, context = inputs
         transform = self._transform(loc, log_scale, context)
         # q(z|x)
         posterior = _Flow(_standard_normals(loc), transform, name="flow")
-        posterior.given_mean = tf.reduce_mean(
-            transform.forward(self._noise), axis=0
-        )
-        return super().call(posterior, *args, **kwargs)
+        draws = transform.forward(self._noise)
+        posterior.given_mean = tf.reduce_mean(draws, axis=0)
+        posterior.given_stddev = tf.math.reduce_std(draws, axis=0)
+        return posterior
 
     def _make_distribution(self, inputs: tfd.Distribution) -> tfd.Distribution:
         return inputs
@@ -242,15 +258,19 @@ class InverseAutoregressiveFlow(Posterior):
 
 
 class _Flow(tfd.TransformedDistribution):
-    """A transformed distribution with a mean that is given.
+    """A transformed distribution whose mean and deviation are given.
 
     Set after it is made: TFP takes arguments of a constructor for parameters.
     """
 
     given_mean: tf.Tensor
+    given_stddev: tf.Tensor
 
     def _mean(self) -> tf.Tensor:
         return self.given_mean
+
+    def _stddev(self) -> tf.Tensor:
+        return self.given_stddev
 
 
 POSTERIORS: dict[str, type[Posterior]] = {
