@@ -151,6 +151,16 @@ def test_as_a_tensor_it_is_its_mean(case: Case) -> None:
 
 
 @every_case
+def test_alone_the_distribution_is_the_same_and_no_tensor(case: Case) -> None:
+    parameters = draw_parameters(case, 3, *EVENT_SHAPE)
+    layer = make(case)
+    called = layer(parameters)
+    alone = layer.distribution(tf.constant(parameters))
+    assert not tf.is_tensor(alone)
+    np.testing.assert_array_equal(alone.mean(), called.mean())
+
+
+@every_case
 def test_draws_have_the_mean_and_lie_in_the_support(case: Case) -> None:
     px = make(case)(one_dim_parameters(case))
     draws = px.sample(20_000, seed=[3, 4]).numpy().astype(float)

@@ -174,6 +174,17 @@ def test_as_a_tensor_the_posterior_is_its_mean(name: str) -> None:
     np.testing.assert_array_equal(tf.convert_to_tensor(layer(inputs)), mean)
 
 
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_alone_the_distribution_is_the_same_and_no_tensor(name: str) -> None:
+    inputs = heads(name)
+    layer = curved(name, inputs)
+    alone = layer.distribution(inputs)
+    assert not tf.is_tensor(alone)
+    np.testing.assert_array_equal(alone.mean(), layer(inputs).mean())
+    z = draw(alone, NOISE).z
+    np.testing.assert_array_equal(z, draw(layer(inputs), NOISE).z)
+
+
 def test_flow_is_near_its_base_before_training() -> None:
     inputs = heads("iaf")
     loc, log_scale = inputs[0].numpy(), inputs[1].numpy()
@@ -208,6 +219,15 @@ def test_mean_of_a_flow_is_that_of_its_draws() -> None:
     # Of 64 draws, whose number stands in the docstring.
     tolerance = 5 * z.std(axis=0) / np.sqrt(64)
     assert (np.abs(qz.mean() - z.mean(axis=0)) < tolerance).all()
+
+
+def test_deviation_of_a_flow_is_that_of_its_draws() -> None:
+    inputs = heads("iaf")
+    qz = curved("iaf", inputs)(inputs)
+    noise = RNG.normal(size=[20_000, 3, 2]).astype(np.float32)
+    scale = draw(qz, noise).z.numpy().std(axis=0)
+    # Of 32 draws and their mirror images: known to one part in sqrt(64).
+    np.testing.assert_allclose(qz.stddev(), scale, rtol=4 / np.sqrt(64))
 
 
 def test_mean_of_a_flow_is_its_location_where_it_is_affine() -> None:

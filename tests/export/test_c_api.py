@@ -130,7 +130,8 @@ for name in ("python", "compiled"):
         session.run({{signature.inputs["x"].name: np.ones([3], np.float32)}},
                     [signature.outputs["y"].name])
     except c_api.TensorFlowError as error:
-        print(error.code.name, error.message.split(" used by")[0].split(chr(10))[0])
+        words, _, _ = error.message.partition(" used by")
+        print(error.code.name, words.splitlines()[0])
 print("tensorflow" in sys.modules)
 import tensorflow
 print(tensorflow.constant(3).numpy())

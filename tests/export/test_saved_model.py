@@ -50,11 +50,11 @@ FILES = {
 def test_a_version_holds_what_a_server_reads(export_dir: pathlib.Path) -> None:
     for part in ("decoder", "vae"):
         folder = export_dir / part / "1"
-        assert FILES == {
+        assert {
             str(path.relative_to(folder))
             for path in folder.rglob("*")
             if path.is_file()
-        }
+        } == FILES
     names = {path.name for path in export_dir.iterdir()}
     assert {"models.config", "monitoring.config", "compose.yaml"} < names
 
@@ -176,7 +176,7 @@ def test_what_fails_in_a_fresh_process_is_not_published(
     monkeypatch.setattr(version.warmup, "write", write_of_another_model)
     arguments = [f"--run_dir={run.run_dir}", f"--export_dir={tmp_path}"]
     with pytest.raises(
-        FailedError, match="fails in a fresh process: .*not published"
+        FailedError, match=r"fails in a fresh process: .*not published"
     ):
         saved_model.main(["saved_model", *arguments])
     assert not list((tmp_path / "decoder").iterdir())
@@ -184,7 +184,7 @@ def test_what_fails_in_a_fresh_process_is_not_published(
 
 def test_a_process_that_dies_is_told(tmp_path: pathlib.Path) -> None:
     with pytest.raises(
-        FailedError, match="fails in a fresh process: NOT_FOUND"
+        FailedError, match=r"fails in a fresh process: NOT_FOUND"
     ):
         trial_run.run(str(tmp_path), [])
 
@@ -222,5 +222,5 @@ def test_other_weights_than_the_model_s_are_refused(
     root = tf.Module()
     root.kept, root.slot = tf.Variable([1.0, 2.0]), tf.Variable([3.0])
     tf.saved_model.save(root, str(tmp_path))
-    with pytest.raises(FailedError, match="3 weights were saved, not .* 2;"):
+    with pytest.raises(FailedError, match=r"3 weights were saved, not .* 2;"):
         version.check_weights(str(tmp_path), [root.kept])

@@ -1,0 +1,87 @@
+// An example of the user's own: encoded, reconstructed, and gone to.
+
+import {complain, find} from "./elements.js";
+import {draw} from "./picture.js";
+import {readImage, readNumbers} from "./reading.js";
+import {Refusal} from "./server.js";
+
+export function addUpload(explorer) {
+  const {card, model} = explorer;
+  const takes = model.has("encode") || model.conditions.includes("image");
+  find("example").hidden = false;
+  find("example-note").textContent = model.has("encode")
+    ? "The sliders go to where the model puts it, the mean of q(z|x)." +
+      (card.is_image ? " Of an image, the middle is taken." : "")
+    : `${model.name} has no encoder, so it cannot say where an example is; ` +
+      "the servable vae of the same run can.";
+  find("with-image").hidden = !(takes && card.is_image);
+  find("with-numbers").hidden = !(takes && !card.is_image);
+  if (!takes) return;
+  if (card.is_image) addImages(explorer);
+  else addNumbers(explorer);
+}
+
+function addImages(explorer) {
+  let file = null;
+  const read = (newest) => {
+    file = newest ?? file;
+    if (file) explorer.ask("read", "example-error", async () => {
+      use(explorer, await xOf(file, explorer.card));
+    });
+  };
+  const drop = find("drop");
+  find("file").addEventListener("change", ({target}) => read(target.files[0]));
+  find("file").addEventListener("click", ({target}) => {
+    target.value = ""; // or the same file, changed, would not be read again
+  });
+  find("invert").addEventListener("change", () => read());
+  drop.addEventListener("dragover", (event) => {
+    event.preventDefault(); // or it could not be dropped
+    drop.classList.add("over");
+  });
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => {
+    event.preventDefault(); // or the browser would open it
+    drop.classList.remove("over");
+    read(event.dataTransfer.files[0]);
+  });
+}
+
+async function xOf(file, card) {
+  try {
+    return await readImage(file, card, find("invert").checked);
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    throw new Refusal(`${file.name} cannot be read as an image; give a PNG, ` +
+      "JPEG, WebP or GIF.");
+  }
+}
+
+function addNumbers(explorer) {
+  const [count] = explorer.card.event_shape;
+  find("example-title").textContent = "From an example of yours";
+  find("with-numbers").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const x = readNumbers(find("numbers").value, count);
+    if (x) use(explorer, x);
+    else complain("example-error", `x is ${count} numbers, with commas.`);
+  });
+}
+
+/** Shows an example beside its reconstruction, and moves to its code. */
+function use(explorer, x) {
+  complain("example-error");
+  find("pair").hidden = false;
+  draw(find("given"), x, explorer.card);
+  const seen = explorer.seen === "nothing" ? "left" : explorer.seen;
+  explorer.change({example: x, seen});
+  if (!explorer.model.has("encode")) return;
+  explorer.ask("encode", "example-error", async () => {
+    const row = {...explorer.conditions(), x};
+    const [{loc}] = await explorer.model.call("encode", [row]);
+    explorer.change({z: loc});
+    const [{x: rebuilt}] = await explorer.model.call("reconstruct", [row]);
+    draw(find("rebuilt"), rebuilt, explorer.card);
+    explorer.say("Encoded; the sliders are at its code.");
+  });
+}

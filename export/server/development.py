@@ -1,0 +1,95 @@
+"""The development server: models, REST and gRPC in this process."""
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+
+from export import c_api
+from export.server import configuration, grpc_server, http, rest
+from export.server.ending import Ending
+from export.server.errors import ServingError
+from export.server.flags import ServerFlags
+from export.server.manager import Manager
+from export.server.metrics import Metrics
+from tfvae.errors import FailedError
+
+LOOK_SECONDS = 0.1  # between two looks whether to end, while models load
+THREADS_PER_CPU = 4
+Pages = Mapping[str, tuple[str, bytes]]
+
+
+def run(
+    flags: ServerFlags,
+    *,
+    host: str,
+    max_request_bytes: int,
+    pages: Pages,
+    ending: Ending,
+    on_ready: Callable[[], None],
+) -> None:
+    """Serves until it is told to end.
+
+    Args:
+      flags: as of tensorflow_model_server.
+      host: the address to listen on.
+      max_request_bytes: a larger request over REST is refused; 0: none is.
+      pages: what REST shows beside its API, {path: (content type, body)}.
+      ending: tells when.
+      on_ready: is called once requests are answered.
+
+    Raises:
+      InputError: a flag, a file that it names, or a port is wrong.
+      FailedError: a model cannot be loaded, where the real server ends.
+    """
+    config = configuration.read_config(flags)
+    options = configuration.read_options(flags)
+    metrics_path = configuration.read_metrics_path(flags)
+    ssl_config = configuration.read_ssl_config(flags)
+    configuration.check_ports(flags, host=host)
+    if not flags.xla_cpu_compilation_enabled:
+        c_api.disable_xla()
+    metrics = Metrics()
+    with contextlib.ExitStack() as running:
+        try:
+            manager = Manager(config, options, metrics=metrics)
+            running.callback(manager.close)
+            manager.start()
+            while not manager.wait_until_ready(LOOK_SECONDS):
+                if ending.wait(0):
+                    return
+        except ServingError as error:
+            raise FailedError(
+                f"Failed to start server. Error: {error}"
+            ) from error
+        if flags.port:
+            grpc = grpc_server.start(
+                manager,
+                metrics=metrics,
+                host=host,
+                port=flags.port,
+                max_threads=flags.grpc_max_threads or _threads(),
+                ssl_config=ssl_config,
+                health_check=flags.enable_grpc_healthcheck_service,
+                as_content=flags.enable_serialization_as_tensor_content,
+            )
+            running.callback(grpc.close)
+        if flags.rest_api_port:
+            app = rest.make_app(
+                manager,
+                metrics=metrics,
+                metrics_path=metrics_path,
+                cors=flags.rest_api_enable_cors_support,
+                timeout_seconds=flags.rest_api_timeout_in_ms / 1000,
+                max_request_bytes=max_request_bytes or None,
+                pages=pages,
+            )
+            listening = http.start_http(
+                app, host=host, port=flags.rest_api_port
+            )
+            running.callback(listening.close)
+        on_ready()
+        ending.wait()
+
+
+def _threads() -> int:
+    return THREADS_PER_CPU * (os.cpu_count() or 1)

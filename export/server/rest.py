@@ -1,0 +1,150 @@
+"""The REST interface of TensorFlow Serving as an ASGI application."""
+
+import asyncio
+import concurrent.futures
+import os
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from export.codes import Code
+from export.server import request_body
+from export.server.errors import ServingError
+from export.server.front import TIMED_OUT, Answer, Front, Request
+from export.server.manager import Manager
+from export.server.metrics import Metrics
+
+THREADS_PER_CPU = 4
+TOO_LARGE = 413
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+def make_app(
+    manager: Manager,
+    *,
+    metrics: Metrics,
+    metrics_path: str | None = None,
+    cors: bool = False,
+    timeout_seconds: float = 30.0,
+    max_request_bytes: int | None = None,
+    pages: Mapping[str, tuple[str, bytes]] | None = None,
+    num_threads: int | None = None,
+) -> App:
+    """Returns an ASGI application.
+
+    Args:
+      manager: of the models.
+      metrics: count the requests.
+      metrics_path: where the metrics are shown; None: nowhere.
+      cors: whether pages of other origins may ask.
+      timeout_seconds: until a prediction is given up with 504; 0: never.
+      max_request_bytes: a larger body is refused with 413; None: no limit.
+      pages: more to show, {path: (content type, body)}.
+      num_threads: that answer requests; None: four for each processor.
+    """
+    front = Front(
+        manager=manager,
+        metrics=metrics,
+        metrics_path=metrics_path,
+        cors=cors,
+        timeout_seconds=timeout_seconds,
+        pages=pages or {},
+    )
+    threads = concurrent.futures.ThreadPoolExecutor(
+        num_threads or THREADS_PER_CPU * (os.cpu_count() or 1),
+        thread_name_prefix="rest",
+    )
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        body = await _read(receive, most=max_request_bytes)
+        if body is None:
+            error = ServingError(
+                Code.RESOURCE_EXHAUSTED,
+                f"the request has more than {max_request_bytes} bytes; send "
+                "fewer rows at once",
+            )
+            answer = front.refuse(error, status=TOO_LARGE)
+        else:
+            answer = await _answer(front, scope, body, threads=threads)
+        await _send(send, answer, with_body=scope["method"] != "HEAD")
+
+    return app
+
+
+async def _answer(
+    front: Front,
+    scope: Message,
+    body: bytes,
+    *,
+    threads: concurrent.futures.Executor,
+) -> Answer:
+    """Has a thread answer; waits no longer for it than the time limit."""
+    loop = asyncio.get_running_loop()
+    answer = loop.run_in_executor(threads, _answer_now, front, scope, body)
+    predicts = scope["method"] == "POST"
+    limit = front.timeout_seconds if predicts else 0
+    await asyncio.wait([answer], timeout=limit or None)
+    if not answer.done():
+        return front.refuse(ServingError(Code.DEADLINE_EXCEEDED, TIMED_OUT))
+    return answer.result()
+
+
+def _answer_now(front: Front, scope: Message, body: bytes) -> Answer:
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in reversed(scope["headers"])  # the first one counts
+    }
+    target = scope["raw_path"].decode("latin-1")
+    if scope["query_string"]:
+        target += "?" + scope["query_string"].decode("latin-1")
+    encoding = headers.get("content-encoding", "")
+    return front.answer(
+        Request(
+            method=scope["method"],
+            target=target,
+            origin=headers.get("origin", ""),
+            body=request_body.unpack(body, encoding=encoding),
+        )
+    )
+
+
+async def _read(receive: Receive, *, most: int | None) -> bytes | None:
+    """Returns the body; None: it has more bytes than that.
+
+    It is then read to its end all the same, so that the client, who may be
+    sending still, gets to see the answer.
+    """
+    chunks: list[bytes] = []
+    size, goes_on = 0, True
+    while goes_on:
+        message = await receive()
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if most is not None and size > most:
+            chunks.clear()
+        else:
+            chunks.append(chunk)
+        goes_on = message.get("more_body", False)
+    return b"".join(chunks) if most is None or size <= most else None
+
+
+async def _send(send: Send, answer: Answer, *, with_body: bool) -> None:
+    headers = {
+        "content-type": answer.content_type,
+        "content-length": str(len(answer.body)),
+        **answer.headers,
+    }
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [
+                (name.encode("latin-1"), value.encode("latin-1"))
+                for name, value in headers.items()
+            ],
+        }
+    )
+    body = answer.body if with_body else b""
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,162 @@
+"""models.config: models, labels, versions, and who may write it."""
+
+import fcntl
+import os
+import pathlib
+
+import pytest
+from google.protobuf import text_format
+
+from export import models_config
+from export.protos import model_server_config_pb2
+from tfvae.errors import InputError
+
+TEXT = """
+# of somebody else
+model_config_list {
+  config {
+    name: "decoder" base_path: "/models/decoder" model_platform: "tensorflow"
+    model_version_policy { specific { versions: 2 versions: 1 } }
+    version_labels { key: "stable" value: 1 }
+    version_labels { key: "best" value: 2 }
+  }
+  config {
+    name: "far" base_path: "gs://bucket/far" model_platform: "tensorflow"
+  }
+}
+"""
+
+
+def parse(text: str) -> model_server_config_pb2.ModelServerConfig:
+    return text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+
+
+def make_version(folder: pathlib.Path, name: str) -> None:
+    (folder / name).mkdir(parents=True)
+    (folder / name / "saved_model.pb").write_bytes(b"")
+
+
+def test_model_is_added_with_both_labels(tmp_path: pathlib.Path) -> None:
+    with models_config.edit(str(tmp_path)) as config:
+        models_config.add(config, "decoder", version=3)
+    assert parse((tmp_path / "models.config").read_text()) == parse(
+        'model_config_list { config { name: "decoder" '
+        'base_path: "/models/decoder" model_platform: "tensorflow" '
+        "model_version_policy { specific { versions: 3 } } "
+        'version_labels { key: "stable" value: 3 } '
+        'version_labels { key: "canary" value: 3 } } }'
+    )
+
+
+def test_versions_served_are_those_named_and_those_with_a_label() -> None:
+    model = parse(TEXT).model_config_list.config[0]
+    assert models_config.served(model) == [1, 2]
+    models_config.serve(model, [5, 1])
+    assert models_config.served(model) == [1, 2, 5]
+    models_config.serve(model, [])
+    assert list(model.model_version_policy.specific.versions) == [1, 2]
+    del model.version_labels["stable"]
+    models_config.serve(model, [])
+    assert models_config.served(model) == [2]
+
+
+def test_policy_of_another_kind_becomes_specific() -> None:
+    config = parse(
+        'model_config_list { config { name: "a" model_version_policy { all {} '
+        '} version_labels { key: "stable" value: 4 } } }'
+    )
+    models_config.serve(config.model_config_list.config[0], [])
+    policy = config.model_config_list.config[0].model_version_policy
+    assert policy.WhichOneof("policy_choice") == "specific"
+    assert list(policy.specific.versions) == [4]
+
+
+def test_nothing_is_there_before_the_first_export(
+    tmp_path: pathlib.Path,
+) -> None:
+    assert models_config.read(str(tmp_path)) == parse("")
+    assert models_config.published(str(tmp_path), "decoder") == []
+
+
+def test_file_is_left_as_it_is_unless_its_meaning_changes(
+    tmp_path: pathlib.Path,
+) -> None:
+    (tmp_path / "models.config").write_text(TEXT)
+    before = os.stat(tmp_path / "models.config")
+    with models_config.edit(str(tmp_path)) as config:
+        assert config == parse(TEXT)
+    after = os.stat(tmp_path / "models.config")
+    assert (after.st_ino, after.st_mtime_ns) == (
+        before.st_ino, before.st_mtime_ns
+    )  # fmt: skip
+    with models_config.edit(str(tmp_path)) as config:
+        config.model_config_list.config[1].version_labels["new"] = 7
+    assert os.stat(tmp_path / "models.config").st_ino != before.st_ino
+    read = models_config.read(str(tmp_path))
+    assert dict(read.model_config_list.config[1].version_labels) == {"new": 7}
+
+
+def test_failed_edit_writes_nothing(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "models.config").write_text(TEXT)
+    lent = models_config.edit(str(tmp_path))
+    lent.__enter__().Clear()
+    error = RuntimeError("inside")
+    with pytest.raises(RuntimeError, match="inside"):
+        lent.__exit__(RuntimeError, error, None)
+    assert (tmp_path / "models.config").read_text() == TEXT
+
+
+def test_broken_file_is_named(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "models.config").write_text("model_config_list { config {")
+    with pytest.raises(
+        InputError, match=r"models.config is no ModelServerConfig: .*; mend or"
+    ):
+        models_config.read(str(tmp_path))
+
+
+def test_one_edits_at_a_time(tmp_path: pathlib.Path) -> None:
+    with (
+        models_config.edit(str(tmp_path)),
+        open(tmp_path / ".models.config.lock", "ab") as other,
+        pytest.raises(BlockingIOError, match="unavailable"),
+    ):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_lock_that_is_held_is_refused_or_waited_for(
+    tmp_path: pathlib.Path,
+) -> None:
+    folder = str(tmp_path)
+    with (
+        models_config.locked(folder, "rollout"),
+        pytest.raises(BlockingIOError, match="unavailable"),
+        models_config.locked(folder, "rollout", wait=False),
+    ):
+        pass
+    with models_config.locked(folder, "rollout", wait=False):
+        pass
+
+
+def test_published_versions_are_whole_numbers_with_a_model(
+    tmp_path: pathlib.Path,
+) -> None:
+    for name in ("10", "9", "1", ".staging-1", "v2", "-3", "٣", "1.5"):
+        make_version(tmp_path / "decoder", name)
+    (tmp_path / "decoder" / "11").mkdir()
+    (tmp_path / "decoder" / "12").write_text("a file")
+    assert models_config.published(str(tmp_path), "decoder") == [1, 9, 10]
+
+
+def test_folders_of_the_container_become_this_machine_s(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    local = parse(models_config.localise(TEXT, export_dir="E"))
+    expected = parse(TEXT)
+    expected.model_config_list.config[0].base_path = f"{tmp_path}/E/decoder"
+    assert local == expected
+
+
+def test_text_that_is_no_configuration_is_not_localised() -> None:
+    with pytest.raises(ValueError, match='no field named "models"'):
+        models_config.localise("models {}", export_dir="E")
