@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
+from export import saved_model
+from export.client.request import Request
+from export.rollout import Rollout
+from export.saved_model import Export
+from export.serve import Serving
 from tests import small_runs
+from tests.export.server_process import ServerProcess
 from tfvae import config, flags
 from tfvae.evaluate import Evaluation
 from tfvae.generation.request import MODES, Generation
@@ -37,6 +43,9 @@ def with_table(text: str) -> str:
         flags.markdown_table(flags.fields_of(Generation)),
         flags.markdown_table(flags.fields_of(Report)),
         flags.markdown_table(flags.fields_of(Search)),
+        flags.markdown_table(flags.fields_of(Export)),
+        flags.markdown_table(flags.fields_of(Rollout)),
+        flags.markdown_table(flags.fields_of(Request)),
     ]
     body = "\n\n".join(
         [
@@ -52,6 +61,12 @@ def with_table(text: str) -> str:
             tables[4],
             "How one searches (`python -m tuning.search`, beside train's):",
             tables[5],
+            "What is published (`python -m export.saved_model`):",
+            tables[6],
+            "How a version comes to be served (`python -m export.rollout`):",
+            tables[7],
+            "What is asked of a server (`python -m export.client`):",
+            tables[8],
         ]
     )
     return TABLE.sub(lambda match: f"{match[1]}\n{body}\n\n{match[2]}", text)
@@ -110,6 +125,53 @@ def test_pictures_in_readme_are_accepted() -> None:
     assert modes == set(MODES)
 
 
+SERVING: dict[str, tuple[type, str]] = {
+    "saved_model": (Export, ""),
+    "serve": (Serving, ""),
+    "rollout": (Rollout, "action"),
+    "client": (Request, "mode"),
+}
+
+
+@pytest.mark.parametrize("program", SERVING)
+def test_commands_of_serving_in_readme_are_accepted(program: str) -> None:
+    kind, positional = SERVING[program]
+    word = r" [a-z]+" if positional else ""
+    commands = re.findall(
+        rf"python -m (export\.{program}{word}(?: --\S+)+)",
+        "\n".join(blocks("bash")),
+    )
+    assert len(commands) >= 2
+    for command in commands:
+        flags.parse_as(kind, command.split(), summary="", positional=positional)
+
+
+@pytest.mark.slow
+def test_serving_examples_of_readme_run(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = small_runs.save_run(tmp_path / "run")
+    arguments = [f"--run_dir={run.run_dir}", f"--export_dir={tmp_path / 'E'}"]
+    saved_model.main(["saved_model", *arguments])
+    with ServerProcess(f"--export_dir={tmp_path / 'E'}") as server:
+        server.ready()
+        over_rest, over_grpc = (
+            example.replace("http://127.0.0.1:8501", server.url).replace(
+                "127.0.0.1:8500", server.grpc_address
+            )
+            for example in blocks("python")[2:4]
+        )
+        names: dict[str, Any] = {}
+        exec(compile(over_rest, "README.md", "exec"), names)
+        assert names["x"].shape == (3, 8, 8, 1)
+        assert names["png"].startswith(b"\x89PNG")
+        assert names["code"].shape == names["drawn"]["z"].shape == (3, 4)
+        assert "NOT_FOUND Servable not found for request: Specific(" in capsys.readouterr().out
+        z = names["drawn"]["z"]
+        exec(compile(over_grpc, "README.md", "exec"), names)
+        assert names["z"].tobytes() == z.tobytes()
+
+
 def test_gallery_is_small_and_there() -> None:
     names = re.findall(r"!\[.*?\]\((.*?)\)", README.read_text())
     assert 1 <= len(names) <= 4
@@ -128,7 +190,7 @@ def test_ci_runs_the_test_command_of_readme() -> None:
 
 
 def test_library_example_of_readme_runs() -> None:
-    example = blocks("python")[2]
+    example = blocks("python")[4]
     names: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), names)
     assert names["images"].shape == (16, 8, 8, 1)

@@ -82,6 +82,8 @@ def read_message(found: Any, into: Message) -> Message:
     Raises:
       BadAnswer: it is of another form.
     """
+    if not isinstance(found, dict):
+        raise BadAnswer(f"not understood: {_shown(str(found))}")
     try:
         return json_format.ParseDict(found, into, ignore_unknown_fields=True)
     except (json_format.Error, ValueError, TypeError, AttributeError) as error:

@@ -11,6 +11,7 @@ from export.server.errors import ServingError
 from export.server.flags import ServerFlags
 from export.server.manager import Manager
 from export.server.metrics import Metrics
+from tfvae import program
 from tfvae.errors import FailedError
 
 LOOK_SECONDS = 0.1  # between two looks whether to end, while models load
@@ -47,7 +48,8 @@ def run(
     ssl_config = configuration.read_ssl_config(flags)
     configuration.check_ports(flags, host=host)
     if not flags.xla_cpu_compilation_enabled:
-        c_api.disable_xla()
+        with program.quiet_start():
+            c_api.disable_xla()
     metrics = Metrics()
     with contextlib.ExitStack() as running:
         try:

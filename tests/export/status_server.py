@@ -53,7 +53,9 @@ class StatusServer:
             old = self.labels.get(model.name)
             for label, version in model.version_labels.items():
                 moves = old is not None and old.get(label) != version
-                if moves and (self.stuck or not self._is_up(model.name, version)):
+                if moves and (
+                    self.stuck or not self._is_up(model.name, version)
+                ):
                     return  # the whole file is refused
             known |= served
             self.served[model.name] = served
@@ -114,7 +116,9 @@ def running(server: StatusServer) -> Iterator[StatusServer]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), Handler
+    ) as listening:
         server.url = f"http://127.0.0.1:{listening.server_address[1]}"
         thread = threading.Thread(
             target=listening.serve_forever, kwargs={"poll_interval": 0.01}

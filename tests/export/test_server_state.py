@@ -92,7 +92,7 @@ def answering(code: int, body: bytes) -> Iterator[str]:
         (200, b"[1]", "it is no server of models"),
         (200, b'{"model_version_status": [{}]}', "it is no server of models"),
         (200, b'{"model_version_status": 3}', "it is no server of models"),
-        (200, b"\xff\xfe", "decode"),
+        (200, b"\x80abc", "decode"),
         (500, b"{}", "HTTP status 500"),
         (503, b"", "HTTP status 503"),
     ],

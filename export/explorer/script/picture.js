@@ -13,22 +13,21 @@ export function draw(canvas, x, card) {
   return notes(values, range, card);
 }
 
-// The widest range of a model whose x may be any number: were it each
+// Of a model whose x may be any number, the widest range so far: were it each
 // picture's own, no two could be compared.
-const widest = [0, 0.001];
+const widest = [-1, 1];
 
 /** Returns [lowest, highest]: from black to white, from bottom to top. */
 function rangeOf(values, {value_range: range}) {
   if (range) return range;
   const finite = values.filter(Number.isFinite);
-  widest[0] = Math.min(widest[0], -roundedUp(-Math.min(0, ...finite)));
-  widest[1] = Math.max(widest[1], roundedUp(Math.max(0, ...finite)));
+  widest[0] = Math.min(widest[0], -roundedUp(-Math.min(-1, ...finite)));
+  widest[1] = Math.max(widest[1], roundedUp(Math.max(1, ...finite)));
   return [...widest];
 }
 
 /** Returns the next of 1, 2 and 5 times a power of 10. */
 function roundedUp(value) {
-  if (value === 0) return 0;
   const power = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 5, 10].find((factor) => factor * power >= value) * power;
 }

@@ -9,16 +9,22 @@ export function addUpload(explorer) {
   const {card, model} = explorer;
   const takes = model.has("encode") || model.conditions.includes("image");
   find("example").hidden = false;
-  find("example-note").textContent = model.has("encode")
-    ? "The sliders go to where the model puts it, the mean of q(z|x)." +
-      (card.is_image ? " Of an image, the middle is taken." : "")
-    : `${model.name} has no encoder, so it cannot say where an example is; ` +
-      "the servable vae of the same run can.";
+  find("example-note").textContent = noteOn(explorer);
   find("with-image").hidden = !(takes && card.is_image);
   find("with-numbers").hidden = !(takes && !card.is_image);
   if (!takes) return;
   if (card.is_image) addImages(explorer);
   else addNumbers(explorer);
+}
+
+function noteOn({card, model, place}) {
+  if (!model.has("encode")) {
+    return `${model.name} has no encoder, so it cannot say where an example ` +
+      "is; the servable vae of the same run can.";
+  }
+  return "The sliders go to where the model puts it, the mean of q(z|x)." +
+    (card.is_image ? " Of an image, the middle is taken." : "") +
+    (place.label === null ? "" : " It is taken to be of the class above.");
 }
 
 function addImages(explorer) {

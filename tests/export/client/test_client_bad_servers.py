@@ -24,8 +24,8 @@ from export.client import over_rest as rest
 from tests.export.client import bad_servers as bad
 from tests.export.client.bad_servers import http, serving
 
-TIMEOUT = 0.3
-GRACE = 0.6  # seconds, for a busy machine
+TIMEOUT = 0.15
+GRACE = 2.0  # seconds, for a busy machine
 STATUS = json.dumps(
     {
         "model_version_status": [
@@ -42,13 +42,13 @@ def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.01)
 
 
-def _fails(url: str) -> ClientError:
+def _fails(url: str, timeout: float = TIMEOUT) -> ClientError:
     """Returns the error of a call, which comes in time."""
-    with Client(url, timeout=TIMEOUT) as client:
+    with Client(url, timeout=timeout) as client:
         began = time.monotonic()
         with pytest.raises(ClientError) as failed:
             client.status()
-        assert time.monotonic() - began < TIMEOUT + GRACE
+        assert time.monotonic() - began < timeout + GRACE
     return failed.value
 
 
@@ -60,7 +60,7 @@ def _fails_with(behave: bad.Behave, *, scheme: str = "http") -> ClientError:
 @pytest.mark.parametrize("scheme", ["http", "https", "grpc", "grpcs"])
 def test_nothing_listens(scheme: str) -> None:
     port = bad.refused_port()
-    error = _fails(f"{scheme}://127.0.0.1:{port}")
+    error = _fails(f"{scheme}://127.0.0.1:{port}", timeout=5)
     assert type(error) is ConnectionFailed
     assert error.may_retry
     address = f"cannot connect to {scheme}://127.0.0.1:{port}: "
@@ -71,7 +71,7 @@ def test_nothing_listens(scheme: str) -> None:
 @pytest.mark.parametrize("scheme", ["http", "https", "grpc", "grpcs"])
 def test_a_silent_server(scheme: str) -> None:
     error = _fails_with(bad.says_nothing, scheme=scheme)
-    assert type(error) is DeadlineExceeded
+    assert type(error) is DeadlineExceeded, str(error)
 
 
 @pytest.mark.parametrize(

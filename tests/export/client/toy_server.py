@@ -104,6 +104,10 @@ DECODER: Table = {
         {"numbers": (FLOAT, [-1])}, {"sum": (FLOAT, [])},
         lambda numbers: {"sum": numbers.sum(dtype=np.float32)},
     ),
+    "wide": (
+        {"number": (INT64, [-1])}, {"x": (FLOAT, [-1, 512])},
+        lambda number: {"x": np.tile(number[:, None], 512)},
+    ),
     "holes": (
         Z, {"y": (FLOAT, [-1, LATENT])},
         lambda z: {"y": np.where(z > 0, np.float32("nan"), np.float32("inf"))},

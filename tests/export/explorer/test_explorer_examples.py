@@ -143,15 +143,40 @@ def test_completions_of_a_half(explored: Explored, png: pathlib.Path) -> None:
     assert explored.text("#said") == "Moved to the completion from seed 26."
 
 
+def test_axis_grows_to_a_round_number(explored: Explored) -> None:
+    x = [-0.25, 3.5, 0.5, -1.5, 0]
+    explored.server.fixed_x = x
+    explored.open("model=vector")
+    assert explored.text("#shades") == "Axis from −2 to 5."
+    levels = explored.levels()
+    is_bar = np.all(levels[:, 48::96] == (43, 108, 176), axis=-1)
+    heights = is_bar.sum(axis=0) * 7 / 236
+    np.testing.assert_allclose(heights, np.abs(x), atol=0.07)
+    zero = 238 - 236 * 2 / 7
+    assert is_bar[int(zero) - 20, 1]  # upwards
+    assert is_bar[int(zero) + 20, 3]  # downwards
+    explored.server.fixed_x = [-1, -0.5, 0, 0.5, 1]
+    explored.click("#z-0", right=0.9)
+    assert explored.text("#shades") == "Axis from −2 to 5."
+
+
+def test_long_vector_is_drawn_as_a_line(explored: Explored) -> None:
+    explored.server.fixed_x = [1.0] * 35 + [-1.0] * 35
+    explored.open("model=vector")
+    levels = explored.levels()
+    assert levels[2, 120].tolist() == [43, 108, 176]
+    assert levels[-3, 360].tolist() == [43, 108, 176]
+    assert levels[-20, 120].tolist() != [43, 108, 176]
+
+
 def test_vector_is_drawn_as_bars(explored: Explored) -> None:
     explored.open("model=vector&z=0.5,-1")
     weights = explored.server.models["vector"].weights
     x = weights.decode({"z": np.array([0.5, -1])})
-    assert explored.text("#shades") == "Axis from 0 to 1."
+    assert explored.text("#shades") == "Axis from −1 to 1."
     levels = explored.levels()
-    is_bar = np.any(levels[:, 48::96] != levels[0, 0], axis=-1)
-    heights = is_bar.sum(axis=0) / 236
-    np.testing.assert_allclose(heights, x, atol=0.02)
+    is_bar = np.all(levels[:, 48::96] == (43, 108, 176), axis=-1)
+    np.testing.assert_allclose(is_bar.sum(axis=0) / 118, x, atol=0.02)
     assert explored.text("#example-title") == "From an example of yours"
     explored.type("#numbers", "1, 2, 3, 4")
     explored.click("#with-numbers button")

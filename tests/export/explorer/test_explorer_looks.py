@@ -63,11 +63,12 @@ def test_page_fits_a_phone(
     explored: Explored, model: str, png: pathlib.Path
 ) -> None:
     explored.browser.resize(360, 740)
-    explored.open(f"model={model}")
+    size = explored.server.models[model].weights.latent_dim
+    explored.open(f"model={model}&z={','.join(['-2.34'] * size)}")
     explored.browser.evaluate(
         "document.querySelectorAll('details').forEach((d) => d.open = true)"
     )
-    if explored.shows("#drop") and explored.server.models[model]:
+    if explored.shows("#drop"):
         Image.new("L", (8, 6)).save(png)
         explored.upload("#file", png)
     width = "document.documentElement.scrollWidth"
@@ -79,6 +80,11 @@ def test_page_fits_a_phone(
         assert control["height"] >= 40, control
         assert control["width"] >= 40, control
         assert control["label"], control
+    heights = explored.browser.evaluate(
+        "Array.from(document.querySelectorAll('.slider output, .kl'), "
+        "(text) => text.getBoundingClientRect().height)"
+    )
+    assert max(heights) < 30  # a line each
     explored.browser.evaluate("document.querySelector('#bar').scrollIntoView()")
     top = "document.querySelector('#picture').getBoundingClientRect().top"
     assert 0 <= explored.browser.evaluate(top) < 40  # it stays in sight
@@ -101,14 +107,14 @@ def test_page_is_readable_light_and_dark(
 
 def test_bars_take_the_colours_of_the_moment(explored: Explored) -> None:
     explored.open("model=vector")
-    light = explored.levels()[-10, 48]
+    light = explored.levels()[100, 48]
     explored.browser.resize(1180, 900, is_dark=True)
     explored.browser.wait(
         "getComputedStyle(document.body).color === 'rgb(227, 231, 236)'"
     )
     explored.browser.evaluate("new Promise(requestAnimationFrame)")
     explored.rest()
-    dark = explored.levels()[-10, 48]
+    dark = explored.levels()[100, 48]
     assert light.tolist() == [43, 108, 176]
     assert dark.tolist() == [127, 182, 240]
 

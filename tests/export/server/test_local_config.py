@@ -1,0 +1,90 @@
+"""The copy of models.config for this machine: as the original, by rename."""
+
+import os
+import pathlib
+import time
+
+import pytest
+from google.protobuf import text_format
+
+from export import models_config
+from export.protos import model_server_config_pb2
+from export.server import local_config
+from export.server.local_config import LocalConfig
+from tfvae.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_config, "LOOK_SECONDS", 0.01)
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    with models_config.edit(str(tmp_path)) as config:
+        models_config.add(config, "decoder", version=1)
+    return tmp_path
+
+
+def model(path: str) -> model_server_config_pb2.ModelConfig:
+    config = text_format.Parse(
+        pathlib.Path(path).read_text(),
+        model_server_config_pb2.ModelServerConfig(),
+    )
+    return config.model_config_list.config[0]
+
+
+def wait_for_version(path: str, version: int) -> None:
+    end = time.monotonic() + 5
+    while model(path).version_labels["stable"] != version:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_copy_follows_the_original(folder: pathlib.Path) -> None:
+    with LocalConfig(str(folder)) as local:
+        assert model(local.path).base_path == str(folder / "decoder")
+        assert model(local.path).version_labels["stable"] == 1
+        first = os.stat(local.path).st_ino
+        with models_config.edit(str(folder)) as config:
+            config.model_config_list.config[0].version_labels["stable"] = 2
+        wait_for_version(local.path, 2)
+        assert os.stat(local.path).st_ino != first
+    assert not os.path.exists(local.path)
+
+
+def test_what_is_no_configuration_is_passed_over(folder: pathlib.Path) -> None:
+    good = (folder / "models.config").read_text()
+    with LocalConfig(str(folder)) as local:
+        (folder / "models.config").write_text("model {")
+        time.sleep(0.05)
+        assert model(local.path).version_labels["stable"] == 1
+        (folder / "models.config").unlink()
+        time.sleep(0.05)
+        (folder / "models.config").write_text(good.replace("e: 1", "e: 5"))
+        wait_for_version(local.path, 5)
+
+
+def test_copy_that_says_the_same_is_left(folder: pathlib.Path) -> None:
+    with LocalConfig(str(folder)) as local:
+        before = os.stat(local.path)
+        os.utime(folder / "models.config")
+        time.sleep(0.05)
+        after = os.stat(local.path)
+        assert (after.st_ino, after.st_mtime_ns) == (
+            before.st_ino, before.st_mtime_ns
+        )  # fmt: skip
+
+
+def test_folder_without_an_export_is_told(tmp_path: pathlib.Path) -> None:
+    with (
+        pytest.raises(InputError, match=r"holds no export: .* cannot be read;"),
+        LocalConfig(str(tmp_path)),
+    ):
+        pass
+    (tmp_path / "models.config").write_text("model {")
+    with (
+        pytest.raises(InputError, match=r"models.config is no ModelServerConf"),
+        LocalConfig(str(tmp_path)),
+    ):
+        pass

@@ -1,0 +1,176 @@
+"""The recorded predictions, asked over gRPC of a server's own process."""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from export.c_api import DTYPES
+from export.protos import (
+    get_model_metadata_pb2,
+    meta_graph_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+from export.tensors import to_array, to_proto
+from tests.export import recorded_cases
+from tests.export.server_process import ServerProcess
+
+pytestmark = pytest.mark.slow
+MODES = ("plain", "per_model_batching", "global_batching", "labels")
+PATH = re.compile(r"/v1/models/(\w+)(?:/(versions|labels)/([^/]+))?:predict")
+CODES = {
+    "INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 400, "OUT_OF_RANGE": 400,
+    "NOT_FOUND": 404, "INTERNAL": 500,
+}  # fmt: skip
+Stub = prediction_service_pb2_grpc.PredictionServiceStub
+
+
+@pytest.fixture(scope="module")
+def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict]:
+    """A stub for a fresh server of each mode; all of them start at once."""
+    with contextlib.ExitStack() as running:
+        servers = {}
+        for mode in MODES:
+            flags = recorded_cases.flags(mode, tmp_path_factory.mktemp(mode))
+            servers[mode] = running.enter_context(ServerProcess(*flags))
+        channels = {
+            mode: running.enter_context(
+                grpc.insecure_channel(server.ready().grpc_address)
+            )
+            for mode, server in servers.items()
+        }
+        yield {mode: Stub(channel) for mode, channel in channels.items()}
+
+
+def _request(case: dict, stub: Stub) -> predict_pb2.PredictRequest | None:
+    """Returns a recorded request; None: it is one of REST or JSON alone."""
+    path = PATH.fullmatch(case["path"])
+    try:
+        body = json.loads(case.get("body", ""))
+    except json.JSONDecodeError:
+        return None
+    if path is None or not isinstance(body, dict):
+        return None
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = path[1]
+    if path[2] == "versions":
+        request.model_spec.version.value = int(path[3])
+    elif path[2] == "labels":
+        request.model_spec.version_label = path[3]
+    name = body.get("signature_name") or "serving_default"
+    signature = _signatures(stub, request).get(name)
+    values = body.get("inputs", body.get("instances"))
+    if signature is None or not isinstance(values, list | dict):
+        return None
+    request.model_spec.signature_name = name
+    if "instances" in body and isinstance(values[:1], list):
+        if values and isinstance(values[0], dict):
+            if any(each.keys() != values[0].keys() for each in values):
+                return None
+            values = {k: [each[k] for each in values] for k in values[0]}
+    if not isinstance(values, dict):
+        values = dict.fromkeys(signature.inputs, values)
+    if values.keys() != set(signature.inputs):
+        return None
+    for key, value in values.items():
+        array = _array(value, signature.inputs[key].dtype)
+        if array is None:
+            return None
+        request.inputs[key].CopyFrom(to_proto(array))
+    return request
+
+
+def _signatures(
+    stub: Stub, request: predict_pb2.PredictRequest
+) -> dict[str, meta_graph_pb2.SignatureDef]:
+    question = get_model_metadata_pb2.GetModelMetadataRequest(
+        model_spec=request.model_spec, metadata_field=["signature_def"]
+    )
+    table = get_model_metadata_pb2.SignatureDefMap()
+    try:
+        answer = stub.GetModelMetadata(question)
+    except grpc.RpcError:
+        return {}
+    assert answer.metadata["signature_def"].Unpack(table)
+    return dict(table.signature_def)
+
+
+def _array(value: Any, dtype: int) -> np.ndarray | None:
+    """Returns JSON as an array; None: it would be one over REST only."""
+    try:
+        array = np.array(value)
+        if array.size == 0 or array.dtype.kind not in "iuf":
+            return None
+        wanted = np.dtype(DTYPES[dtype])
+        cast = array.astype(wanted)
+    except (ValueError, TypeError):
+        return None
+    kind = wanted.kind
+    same = kind == "f" or (kind in "iu" and (cast == array).all())
+    return cast if same and array.dtype.kind in ("iu", "iuf")[kind == "f"] else None
+
+
+def _outputs(case: dict) -> dict[str, np.ndarray] | None:
+    """Returns recorded numbers; None: there are others among them."""
+    (found,) = json.loads(
+        case["expect"].get("text") or json.dumps(case["expect"]["json"])
+    ).values()
+    if isinstance(found, list) and found and isinstance(found[0], dict):
+        found = {k: [row[k] for row in found] for k in found[0]}
+    if not isinstance(found, dict):
+        found = {"": found}
+    arrays = {k: np.array(v) for k, v in found.items()}
+    if any(array.dtype.kind not in "iuf" for array in arrays.values()):
+        return None
+    return arrays
+
+
+@pytest.mark.parametrize(
+    ("mode", "fewest_good", "fewest_bad"),
+    [
+        ("plain", 1, 1),
+        ("per_model_batching", 1, 1),
+        ("global_batching", 1, 1),
+        ("labels", 1, 1),
+    ],
+)
+def test_recorded_predictions(
+    mode: str, fewest_good: int, fewest_bad: int, stubs: dict[str, Stub]
+) -> None:
+    good = bad = 0
+    for case in recorded_cases.of(mode):
+        request = _request(case, stubs[mode])
+        if request is None:
+            continue
+        status, match = case["expect"]["status"], case["expect"]["match"]
+        try:
+            response = stubs[mode].Predict(request, timeout=30)
+        except grpc.RpcError as error:
+            assert CODES[error.code().name] == status, case["id"]
+            if match == "json":
+                words = case["expect"]["json"]["error"]
+                assert error.details() == words, case["id"]
+            bad += 1
+            continue
+        assert status == 200, case["id"]
+        expected = _outputs(case)
+        if expected is None:
+            continue
+        if "" in expected:
+            expected = {next(iter(response.outputs)): expected[""]}
+        assert response.outputs.keys() == expected.keys(), case["id"]
+        for name, proto in response.outputs.items():
+            np.testing.assert_allclose(
+                to_array(proto), expected[name],
+                rtol=1e-5, atol=1e-6, err_msg=case["id"],
+            )  # fmt: skip
+        good += 1
+    print(mode, good, bad)
+    assert good >= fewest_good
+    assert bad >= fewest_bad

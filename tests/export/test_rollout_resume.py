@@ -1,0 +1,188 @@
+"""Rollouts that are killed, held up, or asked for what is not there."""
+
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import status_server
+from rollouts import config, folder, run, server
+
+from export import models_config, rollout
+from tfvae.errors import InputError
+from tfvae.flags import HelpRequested
+
+ROOT = pathlib.Path(__file__).parents[2]
+__all__ = ["folder", "server"]  # fixtures
+
+
+def start(folder: pathlib.Path, *arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [
+            sys.executable, "-m", "export.rollout", *arguments,
+            f"--export_dir={folder}",
+        ],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_killed_rollout_is_told_and_goes_on(
+    folder: pathlib.Path,
+    server: status_server.StatusServer,
+    number: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.loading = {3}
+    arguments = ("--model=decoder", f"--url={server.url}")
+    process = start(folder, "promote", *arguments)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "decoder: loading 3\n"
+    with pytest.raises(InputError, match=r"another rollout of .* is under way"):
+        run(folder, "canary", *arguments)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=10)
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert errors == (
+            "stopped; `status` says where it stands, and the same command goes "
+            "on.\n"
+        )
+    assert config(folder)["decoder"] == ([1, 3], 1, 1)
+    run(folder, "status", "--model=decoder")
+    assert "stopped half-way: 3 served without" in capsys.readouterr().out
+    with pytest.raises(
+        InputError, match=r"half-way \(served: 1, 3; stable: 1\); say --vers"
+    ):
+        run(folder, "rollback", *arguments)
+    server.loading = set()
+    assert run(folder, "promote", *arguments) == 0
+    assert config(folder)["decoder"] == ([3], 3, 3)
+
+
+def test_rollout_killed_before_its_last_step_goes_on(
+    folder: pathlib.Path, server: status_server.StatusServer
+) -> None:
+    arguments = ("--model=decoder", f"--url={server.url}")
+    run(folder, "promote", *arguments)
+    with models_config.edit(str(folder)) as edited:
+        models_config.serve(edited.model_config_list.config[0], [1])
+    assert config(folder)["decoder"] == ([1, 3], 3, 3)
+    assert run(folder, "promote", *arguments) == 0
+    assert config(folder)["decoder"] == ([3], 3, 3)
+    run(folder, "rollback", *arguments)
+    assert config(folder)["decoder"] == ([1], 1, 1)
+
+
+def test_half_a_rollout_is_taken_back_by_its_version(
+    folder: pathlib.Path, server: status_server.StatusServer
+) -> None:
+    with models_config.edit(str(folder)) as edited:
+        models_config.serve(edited.model_config_list.config[0], [3])
+    arguments = ("--model=decoder", f"--url={server.url}", "--version=1")
+    assert run(folder, "rollback", *arguments) == 0
+    assert config(folder)["decoder"] == ([1], 1, 1)
+
+
+def test_status_shows_where_models_stand(
+    folder: pathlib.Path,
+    server: status_server.StatusServer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run(folder, "promote", f"--url={server.url}", "--version=2")
+    run(folder, "canary", f"--url={server.url}", "--model=decoder")
+    server.broken = {3: "bit rot"}
+    capsys.readouterr()
+    assert run(folder, "status", f"--url={server.url}") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "decoder: canary 3, stable 2",
+        "  published: 1, 2, 3",
+        "  served: 2, 3",
+        "  stable before: 1",
+        "  server: 1 END",
+        "  server: 2 AVAILABLE",
+        "  server: 3 END: DATA_LOSS: bit rot",
+        "vae: canary 2, stable 2",
+        "  published: 1, 2",
+        "  served: 2",
+        "  stable before: 1",
+        "  server: 1 END",
+        "  server: 2 AVAILABLE",
+    ]
+
+
+def test_rollouts_say_what_they_do(
+    folder: pathlib.Path,
+    server: status_server.StatusServer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run(folder, "promote", "--model=vae", f"--url={server.url}")
+    assert (
+        capsys.readouterr().out == "vae: loading 2\nvae: canary 2, stable 2\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["promote", "--version=7"],
+            r"`version` 7 of decoder does not exist; there are 1, 2, 3\.",
+        ),
+        (
+            ["promote", "--version=3"],
+            r"`version` 3 of vae does not exist; there are 1, 2\.",
+        ),
+        (
+            ["canary", "--model=other"],
+            r"`model` other is not in .*models\.config, which has decoder, vae",
+        ),
+        (["promote", "--url=http://a", "--offline"], "exclude each other"),
+        (["promote", "--timeout=0"], "`timeout` must be a number above 0"),
+        (["promote", "--version=-1"], "`version` must be a whole number"),
+        (["deploy"], "`action` must be promote, canary, rollback or status"),
+        (["--offline"], "`action` is missing"),
+    ],
+)
+def test_wrong_input_is_told(
+    folder: pathlib.Path, arguments: list[str], message: str
+) -> None:
+    before = config(folder)
+    with pytest.raises(InputError, match=message):
+        run(folder, *arguments)
+    assert config(folder) == before
+
+
+def test_folder_without_models_is_told(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(InputError, match=r"models\.config has no models"):
+        run(tmp_path, "status")
+    with pytest.raises(InputError, match="`export_dir` must name the folder"):
+        run(tmp_path / "none", "status")
+
+
+def test_model_without_versions_is_told(folder: pathlib.Path) -> None:
+    for version in ("1", "2"):
+        (folder / "vae" / version / "saved_model.pb").unlink()
+    with pytest.raises(InputError, match="vae has no version; `python -m"):
+        run(folder, "promote", "--model=vae", "--offline")
+    with pytest.raises(InputError, match="exist; there are none"):
+        run(folder, "promote", "--model=vae", "--version=1")
+
+
+def test_broken_history_is_told(folder: pathlib.Path) -> None:
+    (folder / ".rollout.json").write_text("{")
+    with pytest.raises(InputError, match=r"\.rollout\.json cannot be read: "):
+        run(folder, "status")
+
+
+def test_help_is_quick() -> None:
+    with pytest.raises(HelpRequested, match="promote   both labels"):
+        rollout.main(["rollout.py", "--help"])
+    begin = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "export.rollout", "--help"],
+        cwd=ROOT, check=True, stdout=subprocess.DEVNULL, timeout=10,
+    )  # fmt: skip
+    assert time.monotonic() - begin < 1
