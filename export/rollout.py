@@ -185,6 +185,8 @@ def _move(moves: list["Move"], asked: Rollout) -> None:
     if going_back:
         rollout_plan.remember(folder, moves, action=asked.action)
     rollout_steps.drop(folder, moves)
+    if server:
+        rollout_steps.wait_until_dropped(server, moves, end=end)
 
 
 def _load(moves: list["Move"], asked: Rollout, *, end: float) -> "ServerState":

@@ -112,6 +112,37 @@ def wait_until_labelled(
                 )
 
 
+def wait_until_dropped(
+    server: ServerState, moves: Sequence[Move], *, end: float
+) -> None:
+    """Waits until no request reaches what has no label any more.
+
+    Args:
+      server: that reads models.config again and again.
+      moves: what became of the models.
+      end: of `time.monotonic`, after which it is given up.
+
+    Raises:
+      FailedError: it took too long.
+    """
+    for move in moves:
+        model = move.before.name
+        for version in set(move.before.served) - set(move.labels.values()):
+            while True:
+                try:
+                    state = server.version(model, version).state
+                    if state != AVAILABLE:
+                        break
+                    seen = f"it is {state}"
+                except UnreachableError as error:
+                    seen = str(error)
+                _pause(
+                    f"the labels of {model} have moved, but version {version} "
+                    f"was not dropped in time: {seen}",
+                    end=end,
+                )
+
+
 def _wait_for_version(
     server: ServerState, model: str, version: int, *, end: float
 ) -> None:

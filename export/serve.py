@@ -139,14 +139,14 @@ def _preset(asked: Serving, running: contextlib.ExitStack) -> list[str]:
                 f"`export_dir` and `{name}` exclude each other; give one."
             )
     from export import deployment
-    from export.server.local_config import LocalConfig
+    from export.server.local_config import local_config
 
-    models = running.enter_context(LocalConfig(asked.export_dir))
+    models = running.enter_context(local_config(asked.export_dir))
     monitoring = os.path.join(asked.export_dir, deployment.MONITORING_FILE)
     ports = {"rest_api_port": asked.rest_port, "port": asked.grpc_port}
     automatic = {"rest_api_port": 8501, "port": 8500}
     return [
-        f"--model_config_file={models.path}",
+        f"--model_config_file={models}",
         *deployment.FLAGS,
         *(
             f"--{name}={automatic[name]}"

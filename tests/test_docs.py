@@ -166,7 +166,10 @@ def test_serving_examples_of_readme_run(
         assert names["x"].shape == (3, 8, 8, 1)
         assert names["png"].startswith(b"\x89PNG")
         assert names["code"].shape == names["drawn"]["z"].shape == (3, 4)
-        assert "NOT_FOUND Servable not found for request: Specific(" in capsys.readouterr().out
+        assert (
+            "NOT_FOUND Servable not found for request: Specific("
+            in capsys.readouterr().out
+        )
         z = names["drawn"]["z"]
         exec(compile(over_grpc, "README.md", "exec"), names)
         assert names["z"].tobytes() == z.tobytes()

@@ -39,6 +39,9 @@ CODES: dict[int, Code] = {
 # Below the five seconds after which common servers close an idle connection,
 # so that none is closed just as the next request is sent.
 IDLE_SECONDS = 2.0
+# Of the time that is left: a connection that is given up from outside, while
+# encryption is agreed on, is not closed by the library.
+CONNECT_SHARE = 0.9
 # What answers that are no HTTP raise, and how the words of these begin where
 # a connection has ended instead.
 NOT_HTTP = (httpx.RemoteProtocolError, httpx.DecodingError)
@@ -61,7 +64,6 @@ class RestTransport:
             # Without encryption there is nothing to verify, and reading the
             # system's certificates takes time.
             verify=address.is_secure and _ssl_context(security),
-            timeout=None,  # of the call as a whole, not of a read
             limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
         )
 
@@ -74,19 +76,18 @@ class RestTransport:
         timeout: float,
     ) -> Arrays:
         """See `Transport.predict`."""
-        del timeout  # HTTP has no word for it
         body = rest_json.write_request(signature, inputs)
         path = f"{_path(target)}:predict"
         return rest_json.read_answer(
-            signature, await self._send("POST", path, body)
+            signature, await self._send("POST", path, timeout, body)
         )
 
     async def metadata(
         self, target: Target, *, timeout: float
     ) -> get_model_metadata_pb2.SignatureDefMap:
         """See `Transport.metadata`."""
-        del timeout
-        body = await self._send("GET", f"{_path(target)}/metadata")
+        path = f"{_path(target)}/metadata"
+        body = await self._send("GET", path, timeout)
         found: Any = rest_json.read_object(body).get("metadata")
         found = found.get("signature_def") if isinstance(found, dict) else None
         if found is None:
@@ -98,8 +99,8 @@ class RestTransport:
         self, target: Target, *, timeout: float
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """See `Transport.status`."""
-        del timeout
-        found = rest_json.read_object(await self._send("GET", _path(target)))
+        body = await self._send("GET", _path(target), timeout)
+        found = rest_json.read_object(body)
         if "model_version_status" not in found:
             raise BadAnswer("a status without versions")
         into = get_model_status_pb2.GetModelStatusResponse()
@@ -110,12 +111,20 @@ class RestTransport:
         await self._http.aclose()
 
     async def _send(
-        self, method: str, path: str, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        timeout: float,
+        body: bytes | None = None,
     ) -> bytes:
         """Returns the body of an answer whose status is 200."""
         url = f"{self._address}{path}"
+        # Of the call as a whole, not of a read: the caller sees to it.
+        limits = httpx.Timeout(None, connect=CONNECT_SHARE * timeout)
         try:
-            async with self._http.stream(method, url, content=body) as response:
+            async with self._http.stream(
+                method, url, content=body, timeout=limits
+            ) as response:
                 answer = await _read(response)
         except httpx.HTTPError as error:
             raise self._failure(error) from error
@@ -130,7 +139,7 @@ class RestTransport:
 
     def _failure(self, error: httpx.HTTPError) -> ClientError:
         words = str(error) or type(error).__name__
-        if isinstance(error, httpx.ConnectError):
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             cause = _system_error(error)
             return ConnectionFailed(
                 f"cannot connect to {self._address}: {cause or words}",

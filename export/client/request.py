@@ -7,13 +7,13 @@ from tfvae import settings
 from tfvae.errors import InputError
 from tfvae.settings import setting
 
-CONNECTION = (
+ALWAYS = (
     "mode", "url", "model", "version", "version_label", "timeout", "header",
     "ca", "cert", "key",
 )  # fmt: skip
 CONDITION = ("label", "images", "mask")
 WORK = ("out", "num_concurrent")
-# What each mode has a use for, beside CONNECTION.
+# What each mode has a use for, beside ALWAYS.
 MODES: dict[str, tuple[str, ...]] = {
     "decode": (*WORK, "z", *CONDITION),
     "sample": (*WORK, "num", "seed", *CONDITION),
@@ -142,7 +142,7 @@ class Request:
     def _check_uses(self) -> None:
         for field in dataclasses.fields(self):
             is_given = getattr(self, field.name) != field.default
-            if is_given and field.name not in (*CONNECTION, *MODES[self.mode]):
+            if is_given and field.name not in (*ALWAYS, *MODES[self.mode]):
                 raise InputError(
                     f"`{field.name}` is of no use to {self.mode}, which takes "
                     f"{', '.join(MODES[self.mode]) or 'no settings'}."

@@ -1,9 +1,10 @@
 """models.config of an export, kept with the folders of this machine."""
 
+import contextlib
 import os
 import tempfile
 import threading
-from types import TracebackType
+from collections.abc import Iterator
 
 from export import models_config
 from tfvae import atomic
@@ -12,8 +13,9 @@ from tfvae.errors import InputError
 LOOK_SECONDS = 0.5
 
 
-class LocalConfig:
-    """A copy of models.config for this machine, while its block runs.
+@contextlib.contextmanager
+def local_config(export_dir: str) -> Iterator[str]:
+    """Lends the path of a copy of models.config for this machine.
 
     What is written to models.config comes to be in the copy soon after, by
     rename; what is no configuration does not.
@@ -21,60 +23,51 @@ class LocalConfig:
     Args:
       export_dir: the export folder.
 
-    Attributes:
-      path: of the copy.
-
     Raises:
       InputError: there is no models.config, or it is broken.
     """
-
-    def __init__(self, export_dir: str) -> None:
-        self._export_dir = export_dir
-        self._source = os.path.join(export_dir, models_config.MODELS)
-        self._folder = tempfile.TemporaryDirectory(prefix="tfvae-serve-")
-        self.path = os.path.join(self._folder.name, models_config.MODELS)
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._text = ""
-
-    def __enter__(self) -> "LocalConfig":
+    source = os.path.join(export_dir, models_config.MODELS)
+    with tempfile.TemporaryDirectory(prefix="tfvae-serve-") as folder:
+        path, end = (
+            os.path.join(folder, models_config.MODELS),
+            threading.Event(),
+        )
         try:
-            self._copy()
+            text = _copy(source, path, last="")
         except OSError as error:
             raise InputError(
-                f"`export_dir` {self._export_dir} holds no export: "
-                f"{self._source} cannot be read; export a run with `python "
-                "-m export.saved_model --run_dir=R --export_dir=E`."
+                f"`export_dir` {export_dir} holds no export: {source} cannot "
+                "be read; export a run with `python -m export.saved_model "
+                "--run_dir=R --export_dir=E`."
             ) from error
         except ValueError as error:
             raise InputError(
-                f"{self._source} is no ModelServerConfig: {error}."
+                f"{source} is no ModelServerConfig: {error}; mend or remove it."
             ) from error
-        self._thread.start()
-        return self
+        thread = threading.Thread(
+            target=_follow, args=(source, path, text, end)
+        )
+        thread.start()
+        try:
+            yield path
+        finally:
+            end.set()
+            thread.join()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end.set()
-        self._thread.join()
-        self._folder.cleanup()
 
-    def _follow(self) -> None:
-        while not self._end.wait(LOOK_SECONDS):
-            try:
-                self._copy()
-            except (OSError, ValueError):
-                continue  # the server keeps what it has, as for its own file
+def _follow(source: str, path: str, last: str, end: threading.Event) -> None:
+    while not end.wait(LOOK_SECONDS):
+        # The server keeps what it has, as it does for a file of its own.
+        with contextlib.suppress(OSError, ValueError):
+            last = _copy(source, path, last=last)
 
-    def _copy(self) -> None:
-        with open(self._source, encoding="utf-8") as file:
-            text = file.read()
-        if text == self._text:
-            return
-        local = models_config.localise(text, export_dir=self._export_dir)
-        atomic.write_whole(self.path, lambda file: file.write(local.encode()))
-        self._text = text
+
+def _copy(source: str, path: str, *, last: str) -> str:
+    """Writes the copy if the text is not as `last`; returns the text."""
+    with open(source, encoding="utf-8") as file:
+        text = file.read()
+    if text != last:
+        export_dir = os.path.dirname(source)
+        local = models_config.localise(text, export_dir=export_dir).encode()
+        atomic.write_whole(path, lambda file: file.write(local))
+    return text

@@ -68,7 +68,7 @@ def make_app(
             answer = front.refuse(error, status=TOO_LARGE)
         else:
             answer = await _answer(front, scope, body, threads=threads)
-        await _send(send, answer, with_body=scope["method"] != "HEAD")
+        await _send(send, answer)
 
     return app
 
@@ -130,7 +130,8 @@ async def _read(receive: Receive, *, most: int | None) -> bytes | None:
     return b"".join(chunks) if most is None or size <= most else None
 
 
-async def _send(send: Send, answer: Answer, *, with_body: bool) -> None:
+async def _send(send: Send, answer: Answer) -> None:
+    # The HTTP server leaves the body out where a HEAD was asked.
     headers = {
         "content-type": answer.content_type,
         "content-length": str(len(answer.body)),
@@ -146,5 +147,4 @@ async def _send(send: Send, answer: Answer, *, with_body: bool) -> None:
             ],
         }
     )
-    body = answer.body if with_body else b""
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -7,13 +7,16 @@ import pytest
 import status_server
 from google.protobuf import text_format
 
-from export import rollout, serving_config
+from export import rollout, rollout_steps, serving_config
 from export.protos import model_server_config_pb2
 
 
 @pytest.fixture
-def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+def folder(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> pathlib.Path:
     """An export with decoder 1, 2, 3 and vae 1, 2; both serve 1."""
+    monkeypatch.setattr(rollout_steps, "LOOK_SECONDS", 0.01)
     for version in ("decoder/1", "decoder/2", "decoder/3", "vae/1", "vae/2"):
         (tmp_path / version).mkdir(parents=True)
         (tmp_path / version / "saved_model.pb").write_bytes(b"")

@@ -29,7 +29,7 @@ def test_promotion_loads_waits_moves_and_drops(
     server.loading, server.before_answer = {2}, look
     arguments = ("--model=decoder", "--version=2", f"--url={server.url}")
     assert run(folder, "promote", *arguments) == 0
-    steps.append(config(folder)["decoder"])
+    assert config(folder)["decoder"] == ([2], 2, 2)
     assert steps == [
         ([1], 1, 1),
         ([1, 2], 1, 1),
@@ -113,8 +113,8 @@ def test_version_that_cannot_be_loaded_changes_nothing(
     before = config(folder)
     with pytest.raises(
         FailedError,
-        match=r"version 2 of decoder cannot be loaded: DATA_LOSS: Checksum does "
-        "not match; models.config is as it was",
+        match=r"version 2 of decoder cannot be loaded: DATA_LOSS: Checksum "
+        r"does not match; models\.config is as it was",
     ):
         run(folder, "promote", "--version=2", f"--url={server.url}")
     assert config(folder) == before
@@ -154,6 +154,24 @@ def test_waiting_has_an_end(
         run(folder, "promote", f"--url={server.url}", "--timeout=0.3")
     assert time.monotonic() - start < 2
     assert config(folder) == before
+
+
+def test_what_is_not_dropped_in_time_is_told(
+    folder: pathlib.Path, server: status_server.StatusServer
+) -> None:
+    server.before_answer = lambda path: setattr(
+        server, "deaf", config(folder)["decoder"][0] == [3]
+    )
+    with pytest.raises(
+        FailedError,
+        match="labels of decoder have moved, but version 1 was not dropped in "
+        "time: it is AVAILABLE$",
+    ):
+        run(
+            folder, "promote", "--model=decoder", f"--url={server.url}",
+            "--timeout=0.3",
+        )  # fmt: skip
+    assert config(folder)["decoder"] == ([3], 3, 3)
 
 
 def test_server_that_goes_away_is_waited_for(

@@ -21,9 +21,9 @@ export function complain(id, words = "") {
 }
 
 /** Returns a number as it is read: 2 digits, and a true minus sign. */
-export function shown(value, digits = 2) {
-  const text = value.toFixed(digits).replace("-", "−");
-  return Number(text.replace("−", "-")) === 0 ? text.replace("−", "") : text;
+export function shown(value) {
+  const text = Math.abs(value).toFixed(2);
+  return value < 0 && Number(text) !== 0 ? `−${text}` : text;
 }
 
 /** Colours a slider's track from a value to where it stands. */

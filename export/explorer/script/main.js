@@ -27,11 +27,13 @@ function say(words) {
   find("said").textContent = words;
 }
 
-function tellLost(server) {
-  find("lost").textContent = `No answer from ${server.url || "the server"}: ` +
-    "it does not run, cannot be reached, or was not started with " +
-    "--rest_api_enable_cors_support, without which no page from elsewhere " +
-    "may read its answers. Asking again every 2 seconds.";
+function tellLost({url}) {
+  const where = url ? `from ${url}: the server does not run, cannot be ` +
+    "reached, or was not started with --rest_api_enable_cors_support, " +
+    "without which no page from elsewhere may read its answers"
+    : "from the server: it does not run, or cannot be reached";
+  find("lost").textContent =
+    `No answer ${where}. Asking again every 2 seconds.`;
   find("lost").hidden = false;
 }
 

@@ -22,8 +22,11 @@ export class Requests {
 
   async #run() {
     this.onBusy(this.#isRunning = true);
-    while (this.#waiting.size) await this.#runOne();
-    this.onBusy(this.#isRunning = false);
+    try {
+      while (this.#waiting.size) await this.#runOne();
+    } finally { // a fault in one job must not keep back those to come
+      this.onBusy(this.#isRunning = false);
+    }
   }
 
   async #runOne() {

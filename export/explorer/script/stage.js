@@ -74,7 +74,7 @@ export function addLink(explorer) {
     }
   });
   find("reset").addEventListener("click", () => {
-    explorer.change(explorer.origin());
+    explorer.change({...explorer.origin(), example: null, seen: "nothing"});
     explorer.say("All is at 0 again.");
   });
 }

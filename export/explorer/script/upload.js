@@ -13,6 +13,9 @@ export function addUpload(explorer) {
   find("with-image").hidden = !(takes && card.is_image);
   find("with-numbers").hidden = !(takes && !card.is_image);
   if (!takes) return;
+  explorer.onChange(() => {
+    find("pair").hidden = !explorer.example;
+  });
   if (card.is_image) addImages(explorer);
   else addNumbers(explorer);
 }
@@ -30,9 +33,9 @@ function noteOn({card, model, place}) {
 function addImages(explorer) {
   let file = null;
   const read = (newest) => {
-    file = newest ?? file;
-    if (file) explorer.ask("read", "example-error", async () => {
-      use(explorer, await xOf(file, explorer.card));
+    const chosen = file = newest ?? file;
+    if (chosen) explorer.ask("read", "example-error", async () => {
+      use(explorer, await xOf(chosen, explorer.card));
     });
   };
   const drop = find("drop");
@@ -41,6 +44,10 @@ function addImages(explorer) {
     target.value = ""; // or the same file, changed, would not be read again
   });
   find("invert").addEventListener("change", () => read());
+  explorer.onChange((changed) => {
+    const isGone = changed.includes("example") && !explorer.example;
+    if (isGone) [file, find("file").value] = [null, ""];
+  });
   drop.addEventListener("dragover", (event) => {
     event.preventDefault(); // or it could not be dropped
     drop.classList.add("over");
@@ -77,7 +84,6 @@ function addNumbers(explorer) {
 /** Shows an example beside its reconstruction, and moves to its code. */
 function use(explorer, x) {
   complain("example-error");
-  find("pair").hidden = false;
   draw(find("given"), x, explorer.card);
   const seen = explorer.seen === "nothing" ? "left" : explorer.seen;
   explorer.change({example: x, seen});

@@ -37,6 +37,10 @@ PAGE = b"<html><body>Welcome to nginx!</body></html>"
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
+def _slow(*values: object) -> object:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.01)
@@ -57,7 +61,9 @@ def _fails_with(behave: bad.Behave, *, scheme: str = "http") -> ClientError:
         return _fails(f"{scheme}://127.0.0.1:{port}")
 
 
-@pytest.mark.parametrize("scheme", ["http", "https", "grpc", "grpcs"])
+@pytest.mark.parametrize(
+    "scheme", ["http", "grpc", _slow("https"), _slow("grpcs")]
+)
 def test_nothing_listens(scheme: str) -> None:
     port = bad.refused_port()
     error = _fails(f"{scheme}://127.0.0.1:{port}", timeout=5)
@@ -68,22 +74,34 @@ def test_nothing_listens(scheme: str) -> None:
     assert "onnect" in str(error).removeprefix(address)
 
 
-@pytest.mark.parametrize("scheme", ["http", "https", "grpc", "grpcs"])
+@pytest.mark.parametrize("scheme", ["http", "grpc", "grpcs"])
 def test_a_silent_server(scheme: str) -> None:
     error = _fails_with(bad.says_nothing, scheme=scheme)
     assert type(error) is DeadlineExceeded, str(error)
 
 
+# On a busy machine the deadline comes first, and then asyncio, which has to
+# close the connection, says that it did.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_server_that_is_silent_while_encryption_is_agreed_on() -> None:
+    error = _fails_with(bad.says_nothing, scheme="https")
+    assert type(error) in (ConnectionFailed, DeadlineExceeded)
+
+
 @pytest.mark.parametrize(
     "behave",
     [
-        bad.drips(http(STATUS)),
+        _slow(bad.drips(http(STATUS))),
         bad.drips(http(STATUS), after=20),
         bad.drips(http(STATUS), after=len(http(STATUS)) - 90),
-        bad.drips(
-            HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 99
+        _slow(
+            bad.drips(
+                HEAD
+                + b"Transfer-Encoding: chunked\r\n\r\n"
+                + b"1\r\n \r\n" * 99
+            )
         ),
-        bad.drips(b"HTTP/1.1 100 Continue\r\n\r\n" * 99),
+        _slow(bad.drips(b"HTTP/1.1 100 Continue\r\n\r\n" * 99)),
     ],
     ids=["at once", "in headers", "in body", "in chunks", "continue"],
 )
@@ -158,6 +176,7 @@ def test_a_server_that_talks_nonsense(answer: bytes, words: str) -> None:
         raise error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [b"\0" * 99, http(PAGE), b"SSH-2.0\r\n"])
 def test_a_server_that_talks_nonsense_over_grpc(answer: bytes) -> None:
     # gRPC itself takes it for no connection, and tries again.
@@ -165,11 +184,12 @@ def test_a_server_that_talks_nonsense_over_grpc(answer: bytes) -> None:
     assert type(error) in (ConnectionFailed, DeadlineExceeded)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["https", "grpcs"])
 def test_a_server_without_encryption(scheme: str) -> None:
     plain = http(STATUS)
     with serving(bad.drips(plain, after=len(plain))) as (port, moments):
-        error = _fails(f"{scheme}://127.0.0.1:{port}")
+        error = _fails(f"{scheme}://127.0.0.1:{port}", timeout=2)
         assert type(error) is ConnectionFailed
         if scheme == "https":
             assert len(moments) == 1  # another try would not help

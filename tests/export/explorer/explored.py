@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tests.export.explorer.browser import Browser
-from tests.export.explorer.row_server import Row, RowServer
+from tests.export.explorer.row_models import Row
+from tests.export.explorer.row_server import RowServer
 
 PIXELS = """(() => {{
   const canvas = document.querySelector({selector!r});

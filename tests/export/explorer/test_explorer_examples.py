@@ -141,6 +141,14 @@ def test_completions_of_a_half(explored: Explored, png: pathlib.Path) -> None:
     explored.click(seventh)
     np.testing.assert_array_equal(explored.levels(), expected)
     assert explored.text("#said") == "Moved to the completion from seed 26."
+    assert explored.shows("#pair")
+    explored.click("#reset")
+    assert np.sum(explored.sent()["mask"]) == 0
+    assert np.sum(explored.sent()["image"]) == 0
+    assert not explored.shows("#pair")
+    num_asked = len(explored.server.requests)
+    explored.click("#invert")  # of no image
+    assert len(explored.server.requests) == num_asked
 
 
 def test_axis_grows_to_a_round_number(explored: Explored) -> None:

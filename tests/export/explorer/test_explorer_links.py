@@ -1,5 +1,7 @@
 """The explorer in a browser: links, other models, what goes wrong."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -164,6 +166,53 @@ def test_unknown_model_is_asked_for_anew(explored: Explored) -> None:
     assert explored.text("#about").startswith("toy: 2 latents, vectors of 5")
 
 
+def without_decode(server: RowServer) -> None:
+    del server.models["vae"].signatures["decode"]
+
+
+def with_another_input(server: RowServer) -> None:
+    signatures = server.models["vae"].signatures
+    signatures["describe"] = (("row", "label"), signatures["describe"][1])
+
+
+def without_shapes(server: RowServer) -> None:
+    server.models["vae"] = server.models["bare"]
+    server.models["vae"].weights.event_shape = (-1, 8, 1)
+
+
+def with_a_failed_version(server: RowServer) -> None:
+    server.state = "END"
+
+
+def with_garbage(server: RowServer) -> None:
+    server.garbage = "<html>"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (without_decode, "vae has no signature decode, only describe, encode, "
+         "reconstruct, sample."),
+        (with_another_input, "The model also asks for label, which this page "
+         "does not know."),
+        (without_shapes, "vae does not say how many latents it has, or how "
+         "large x is."),
+        (with_a_failed_version, "No version of vae can be asked: version 7 is "
+         "END no such file"),
+        (with_garbage, "It answered 200, but not in JSON."),
+    ],
+)  # fmt: skip
+def test_model_that_cannot_be_explored(
+    explored: Explored, spoil: Callable[[RowServer], None], words: str
+) -> None:
+    spoil(explored.server)
+    explored.browser.open(f"{explored.address}#model=vae")
+    explored.browser.wait("!document.querySelector('#opening').hidden")
+    assert explored.text("#opening-error") == words
+    assert explored.text("#about") == "There is nothing to explore."
+    assert not explored.shows("#explorer")
+
+
 def test_refusal_is_told_where_it_belongs(explored: Explored) -> None:
     explored.open()
     explored.server.refusals["decode"] = "In[0] mismatch\nmore of it"
@@ -198,7 +247,15 @@ def test_server_is_lost_and_found(explored: Explored) -> None:
     explored.server.close()
     explored.browser.click("#z-1", right=0.6)
     explored.browser.wait("!document.querySelector('#lost').hidden")
-    assert "--rest_api_enable_cors_support" in explored.text("#lost")
+    assert explored.text("#lost") == (
+        f"No answer from {explored.server.url}: the server does not run, "
+        "cannot be reached, or was not started with "
+        "--rest_api_enable_cors_support, without which no page from elsewhere "
+        "may read its answers. Asking again every 2 seconds."
+    )
+    explored.browser.evaluate("scrollTo(0, 1000)")
+    bottom = "document.querySelector('#lost').getBoundingClientRect().bottom"
+    assert 800 < explored.browser.evaluate(bottom) <= 900
     explored.browser.click("#z-1", right=0.8)
     explored.server = RowServer(explored.server.port)
     try:

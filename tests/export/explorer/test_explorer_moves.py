@@ -5,7 +5,7 @@ import pytest
 
 from tests.export.explorer.browser import BROWSER, BROWSERS
 from tests.export.explorer.explored import Explored, levels_of
-from tests.export.explorer.row_server import KL
+from tests.export.explorer.row_models import KL
 
 pytestmark = [
     pytest.mark.slow,
@@ -113,6 +113,18 @@ def test_draw_by_seed(explored: Explored) -> None:
     assert explored.text("#z-1 + output") == f"{z[1]:.2f}".replace("-", "−")
     asked = [name for name, _ in explored.server.requests[num_before:]]
     assert asked == ["sample", "decode"] * 2  # x comes with z: the grid alone
+
+
+def test_draw_does_not_undo_a_later_move(explored: Explored) -> None:
+    explored.open()
+    explored.server.seconds = 0.3
+    explored.browser.click("#draw")
+    explored.browser.click("#z-3", right=0.75)
+    explored.rest()
+    assert explored.server.requests[-1][0] == "decode"
+    z = explored.place()["z"]
+    assert np.count_nonzero(z) == 1
+    np.testing.assert_array_equal(explored.levels(), decoded(explored))
 
 
 def test_seed_must_be_a_whole_number(explored: Explored) -> None:

@@ -114,7 +114,7 @@ def test_parallelism_is_set_once(kind: str) -> None:
         tensorflow_session_parallelism=2,
         **{f"tensorflow_{kind}_op_parallelism": 3},
     )
-    with pytest.raises(InputError, match="sets both .*; give it, or these"):
+    with pytest.raises(InputError, match=r"sets both .*; give it, or these"):
         configuration.read_options(flags)
 
 
@@ -125,7 +125,7 @@ def test_batching_parameters_are_read(tmp_path: pathlib.Path) -> None:
         ServerFlags(batching_parameters_file=str(path), enable_batching=True)
     )
     assert options.batching_parameters == BatchingParameters(max_batch_size=5)
-    with pytest.raises(InputError, match="of no use .* --enable_batching too"):
+    with pytest.raises(InputError, match=r"of no use .* --enable_batching too"):
         configuration.read_options(
             ServerFlags(batching_parameters_file=str(path))
         )
@@ -192,7 +192,7 @@ def test_port_that_is_taken_is_told(name: str) -> None:
         flags = ServerFlags(**{"port": 0, name: taken})
         with pytest.raises(
             InputError,
-            match=f"`{name}` {taken} cannot be had at 127.0.0.1: Add",
+            match=f"`{name}` {taken} cannot be had at 127.0.0.1: ",
         ):
             configuration.check_ports(flags, host="127.0.0.1")
     configuration.check_ports(flags, host="127.0.0.1")

@@ -152,7 +152,7 @@ def test_unknown_methods(method: str) -> None:
         (b'"a"', 'JSON Value: "a" Is not object'),
         (b"NaN", "JSON Value:  Is not object"),
         (b"{}", "Missing 'inputs' or 'instances' key"),
-        (b'{"instances": {}}', "JSON Value: {\n    \"instances\": {}\n} Expect"),
+        (b'{"instances": {}}', 'JSON Value: {\n    "instances": {}\n} Expect'),
         (
             b'{"signature_name": "__saved_model_init_op", "inputs": 1}',
             "Failed to get input map for signature: __saved_model_init_op",

@@ -10,7 +10,6 @@ from google.protobuf import text_format
 from export import models_config
 from export.protos import model_server_config_pb2
 from export.server import local_config
-from export.server.local_config import LocalConfig
 from tfvae.errors import InputError
 
 
@@ -42,35 +41,35 @@ def wait_for_version(path: str, version: int) -> None:
 
 
 def test_copy_follows_the_original(folder: pathlib.Path) -> None:
-    with LocalConfig(str(folder)) as local:
-        assert model(local.path).base_path == str(folder / "decoder")
-        assert model(local.path).version_labels["stable"] == 1
-        first = os.stat(local.path).st_ino
+    with local_config.local_config(str(folder)) as local:
+        assert model(local).base_path == str(folder / "decoder")
+        assert model(local).version_labels["stable"] == 1
+        first = os.stat(local).st_ino
         with models_config.edit(str(folder)) as config:
             config.model_config_list.config[0].version_labels["stable"] = 2
-        wait_for_version(local.path, 2)
-        assert os.stat(local.path).st_ino != first
-    assert not os.path.exists(local.path)
+        wait_for_version(local, 2)
+        assert os.stat(local).st_ino != first
+    assert not os.path.exists(local)
 
 
 def test_what_is_no_configuration_is_passed_over(folder: pathlib.Path) -> None:
     good = (folder / "models.config").read_text()
-    with LocalConfig(str(folder)) as local:
+    with local_config.local_config(str(folder)) as local:
         (folder / "models.config").write_text("model {")
         time.sleep(0.05)
-        assert model(local.path).version_labels["stable"] == 1
+        assert model(local).version_labels["stable"] == 1
         (folder / "models.config").unlink()
         time.sleep(0.05)
         (folder / "models.config").write_text(good.replace("e: 1", "e: 5"))
-        wait_for_version(local.path, 5)
+        wait_for_version(local, 5)
 
 
 def test_copy_that_says_the_same_is_left(folder: pathlib.Path) -> None:
-    with LocalConfig(str(folder)) as local:
-        before = os.stat(local.path)
+    with local_config.local_config(str(folder)) as local:
+        before = os.stat(local)
         os.utime(folder / "models.config")
         time.sleep(0.05)
-        after = os.stat(local.path)
+        after = os.stat(local)
         assert (after.st_ino, after.st_mtime_ns) == (
             before.st_ino, before.st_mtime_ns
         )  # fmt: skip
@@ -79,12 +78,12 @@ def test_copy_that_says_the_same_is_left(folder: pathlib.Path) -> None:
 def test_folder_without_an_export_is_told(tmp_path: pathlib.Path) -> None:
     with (
         pytest.raises(InputError, match=r"holds no export: .* cannot be read;"),
-        LocalConfig(str(tmp_path)),
+        local_config.local_config(str(tmp_path)),
     ):
         pass
     (tmp_path / "models.config").write_text("model {")
     with (
         pytest.raises(InputError, match=r"models.config is no ModelServerConf"),
-        LocalConfig(str(tmp_path)),
+        local_config.local_config(str(tmp_path)),
     ):
         pass

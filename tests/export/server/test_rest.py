@@ -116,6 +116,19 @@ def test_gzip(server: HttpServer) -> None:
     assert b"Invalid value. at offset: 0" in content
 
 
+def test_first_of_two_headers_counts(server: HttpServer) -> None:
+    body = gzip.compress(b'{"inputs": [7, 8, 9]}')
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, 10)
+    connection.putrequest("POST", PREDICT)
+    connection.putheader("Content-Encoding", "gzip")
+    connection.putheader("Content-Encoding", "identity")
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()[:2]) == (200, b"{\n")
+    connection.close()
+
+
 def test_path_is_not_decoded_and_keeps_its_query(server: HttpServer) -> None:
     status, _, _ = _ask(server, "GET", "/v1/models/a%2Fb/metadata")
     assert status == 404
