@@ -105,7 +105,8 @@ def roll_out(asked: Rollout) -> None:
       asked: what to do.
 
     Raises:
-      InputError: there is no such model or version, or another rollout runs.
+      InputError: there is no such model or version, another rollout runs, or
+        the folder cannot be written.
       FailedError: a version cannot be loaded, or no server can be waited for.
     """
     from export import models_config, rollout_plan
@@ -123,6 +124,11 @@ def roll_out(asked: Rollout) -> None:
         raise InputError(
             f"another rollout of {asked.export_dir} is under way; wait for "
             "its end, or end it."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"`export_dir` {asked.export_dir} cannot be written: "
+            f"{error.strerror}."
         ) from error
     for move in moves:
         print(f"{move.before.name}: {_shown(move.labels)}")

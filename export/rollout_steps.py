@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from export import models_config
+from export.models_config import LABELS
 from export.rollout_plan import Move
 from export.server_state import AVAILABLE, ServerState, UnreachableError
 from tfvae.errors import FailedError
@@ -66,7 +67,7 @@ def put_back(export_dir: str, moves: Sequence[Move]) -> Iterator[None]:
 def wait_until_loaded(
     server: ServerState, moves: Sequence[Move], *, end: float
 ) -> None:
-    """Waits until all versions that are to bear a label are available.
+    """Waits until all versions that the labels move to are available.
 
     Args:
       server: that reads models.config again and again.
@@ -77,7 +78,7 @@ def wait_until_loaded(
       FailedError: a version could not be loaded, or it took too long.
     """
     for move in moves:
-        for version in sorted(set(move.labels.values())):
+        for version in sorted({move.labels[name] for name in LABELS}):
             _wait_for_version(server, move.before.name, version, end=end)
 
 
@@ -95,8 +96,8 @@ def wait_until_labelled(
       FailedError: it took too long.
     """
     for move in moves:
-        for name, version in move.labels.items():
-            model, seen = move.before.name, ""
+        for name in LABELS:
+            model, version = move.before.name, move.labels[name]
             while True:
                 try:
                     answers = server.label(model, name)

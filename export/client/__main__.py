@@ -101,13 +101,15 @@ def write(client: "Client", asked: Request) -> None:
         cannot be written.
       ClientError: there is no good answer.
     """
+    from export.client import checks
     from export.client.calls import MODEL
     from export.client.calls import MODELS as OF_SIGNATURES
     from export.client.rows import Rows
 
     model = asked.model or OF_SIGNATURES.get(asked.mode, MODEL)
     rows = Rows(client.metadata(model=model), asked.mode, asked)
-    inputs = rows.arrays()
+    # All of them, before the first is sent.
+    inputs = checks.checked(rows.servable, asked.mode, rows.arrays())
     num_rows = len(next(iter(inputs.values())))
     make = {".png": _picture, ".npz": _archive}[asked.ending]
     if asked.ending == ".png":
@@ -143,18 +145,19 @@ def _picture(client: "Client", rows: "Rows", inputs: "Arrays") -> bytes:
     x = _ask(client, rows, inputs)["x"]
     from tfvae import plots
 
-    num_columns = math.ceil(math.sqrt(num_rows))
     if rows.asked.mode == "reconstruct":
+        num_columns = math.ceil(math.sqrt(2 * num_rows))
         figure = plots.reconstructions(inputs["x"], x, num_columns)
     else:
+        num_columns = math.ceil(math.sqrt(num_rows))
         title = f"{rows.asked.mode} of {rows.servable.name}"
         figure = plots.image_grid(x, num_columns, title)
     return plots.png_bytes(figure)
 
 
 def _check_picture(rows: "Rows", num_rows: int) -> None:
-    shape = rows.signature.outputs["x"].shape or ()
-    if len(shape) != 4:
+    x = rows.signature.outputs.get("x")
+    if x is None or len(x.shape or ()) != 4:
         raise InputError(
             "the model's data are vectors, of which there is no picture; give "
             "--out=FILE.npz."
@@ -168,13 +171,10 @@ def _check_picture(rows: "Rows", num_rows: int) -> None:
 
 def _ask(client: "Client", rows: "Rows", inputs: "Arrays") -> "Arrays":
     """Returns the outputs of all rows, asked for in batches."""
-
     from export.client import answers, checks, progress
 
-    # All of them before the first is sent.
-    arrays = checks.checked(rows.servable, rows.signature.name, inputs)
     most = (rows.servable.card or {}).get("max_batch_size", ROWS_A_REQUEST)
-    parts = list(checks.split(rows.signature, arrays, most))
+    parts = list(checks.split(rows.signature, inputs, most))
     found = client.predict_all(
         rows.signature.name,
         parts,

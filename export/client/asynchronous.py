@@ -8,6 +8,7 @@ import numpy as np
 from export.client import bulk
 from export.client.address import Security, read_url
 from export.client.calls import Calls
+from export.client.errors import BadAnswer
 from export.client.servable import Arrays, Servable
 from export.client.status import VersionStatus
 
@@ -91,12 +92,13 @@ class AsyncClient:
         Raises:
           InputError: wrong arguments, as in every call.
         """
-        return (await self.predict("decode", {"z": z, **condition}))["x"]
+        found = await self.predict("decode", {"z": z, **condition})
+        return _output(found, "x")
 
     async def decode_png(self, z: Any, **condition: Any) -> list[bytes]:
         """Returns the PNG file of each `decode`: [batch]."""
         found = await self.predict("decode_png", {"z": z, **condition})
-        return list(found["png_bytes"])
+        return list(_output(found, "png_bytes"))
 
     async def sample(self, seeds: Any, **condition: Any) -> Arrays:
         """Returns draws z ~ p(z), and x of each.
@@ -129,7 +131,8 @@ class AsyncClient:
 
     async def reconstruct(self, x: Any, **condition: Any) -> np.ndarray:
         """Returns `decode` of the mean of q(z|x): [batch, ...]."""
-        return (await self.predict("reconstruct", {"x": x, **condition}))["x"]
+        found = await self.predict("reconstruct", {"x": x, **condition})
+        return _output(found, "x")
 
     async def score(self, x: Any, seeds: Any, **condition: Any) -> Arrays:
         """Returns terms of the bound on log p(x), of one draw of q(z|x).
@@ -196,7 +199,7 @@ class AsyncClient:
         async for found in self.predict_all(
             "decode", inputs, num_concurrent=num_concurrent
         ):
-            yield found["x"]
+            yield _output(found, "x")
 
     async def describe(self, *, model: str = "") -> Mapping[str, Any] | None:
         """Returns the model's card; None where the servable has none."""
@@ -241,3 +244,10 @@ class AsyncClient:
         return await self._calls.wait_ready(
             version, timeout=timeout, model=model
         )
+
+
+def _output(found: Arrays, name: str) -> np.ndarray:
+    """Returns what a model of ours answers with; another's may lack it."""
+    if name not in found:
+        raise BadAnswer(f"the model answers {', '.join(found)}, not {name!r}")
+    return found[name]

@@ -195,9 +195,9 @@ class Calls:
     async def _card(
         self, target: Target, served: Servable, deadline: Deadline
     ) -> Mapping[str, Any] | None:
-        if DESCRIBE not in served.signatures:
+        signature = served.signatures.get(DESCRIBE)
+        if signature is None or not _gives_card(signature):
             return None
-        signature = served.signature(DESCRIBE)
         row = checks.checked(served, DESCRIBE, {"row": [0]})
         found = await self._request(target, signature, row, deadline)
         return servable.read_card(found["card"][0])
@@ -229,6 +229,11 @@ class Calls:
         card = served.card or {}
         limits = (self._max_batch_size, card.get("max_batch_size", 0))
         return min(filter(None, limits), default=0)
+
+
+def _gives_card(signature: Signature) -> bool:
+    """Whether a signature gives a card; somebody else's may mean another."""
+    return (*signature.inputs, *signature.outputs) == ("row", "card")
 
 
 def _transport(address: Address, security: Security) -> Transport:

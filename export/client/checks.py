@@ -13,7 +13,12 @@ from export.client.servable import Arrays, Servable, Signature, Tensor
 from tfvae.errors import InputError
 
 # By kind of the declared dtype: the kinds of arrays that may become it.
-KINDS = {"f": "fiub", "i": "iu", "u": "iu", "b": "b", "c": "fiuc", "O": "O"}
+KINDS = {"f": "fiub", "i": "iu", "u": "iu", "b": "b", "c": "fiuc", "O": "SU"}
+# The same for the elements of arrays of objects.
+ELEMENTS: dict[str, tuple[type, ...]] = {
+    "i": (int, np.integer), "u": (int, np.integer),
+    "O": (str, bytes),
+}  # fmt: skip
 WORDS = {
     "f": "numbers", "i": "whole numbers", "u": "whole numbers",
     "b": "true or false", "c": "numbers", "O": "strings",
@@ -83,18 +88,20 @@ def _names(of: Mapping[str, Any]) -> str:
 
 def _array(name: str, value: Any, tensor: Tensor) -> np.ndarray:
     kind = _kind(tensor.dtype)
+    # Left to itself, numpy makes floats of whole numbers on both sides of
+    # 2**63, and its strings lose zeros at their end.
+    is_exact = kind in "iuO" and not isinstance(value, np.ndarray)
     try:
-        # numpy's strings of fixed length lose zeros at their end.
-        array = np.asarray(value, object if kind == "O" else None)
+        array = np.asarray(value, object if is_exact else None)
     except ValueError as error:  # ragged lists
         raise InputError(
             f"`{name}` must be {tensor.shape_text()}; got rows of unequal "
             "lengths."
         ) from error
-    if array.size and array.dtype.kind not in KINDS[kind]:
+    wrong = _wrong(array, kind)
+    if array.size and wrong:
         raise InputError(
-            f"`{name}` must hold {WORDS[kind]} ({tensor.dtype}); got "
-            f"{array.dtype}."
+            f"`{name}` must hold {WORDS[kind]} ({tensor.dtype}); got {wrong}."
         )
     if not tensor.fits(array.shape) or not array.size:
         raise InputError(
@@ -102,6 +109,19 @@ def _array(name: str, value: Any, tensor: Tensor) -> np.ndarray:
             f"{list(array.shape)}."
         )
     return CONVERSIONS[kind](name, array, tensor.dtype)
+
+
+def _wrong(array: np.ndarray, kind: str) -> str:
+    """Returns what an array holds that cannot become a kind; empty: nothing."""
+    if array.dtype != np.object_ or kind not in ELEMENTS:
+        return "" if array.dtype.kind in KINDS[kind] else str(array.dtype)
+    accepted = ELEMENTS[kind]
+    wrong = (
+        each
+        for each in array.flat
+        if not isinstance(each, accepted) or isinstance(each, bool)
+    )
+    return next(map(repr, wrong), "")
 
 
 def _kind(dtype: np.dtype) -> str:
@@ -139,10 +159,9 @@ def _to_bool(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def _to_strings(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    del name  # every string is one
     strings = np.empty(array.size, dtype)
     for index, value in enumerate(array.flat):
-        if not isinstance(value, str | bytes):
-            raise InputError(f"`{name}` must hold strings; got {value!r}.")
         strings[index] = value.encode() if isinstance(value, str) else value
     return strings.reshape(array.shape)
 

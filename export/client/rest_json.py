@@ -16,7 +16,7 @@ from export.client.errors import BadAnswer
 from export.client.servable import Arrays, Signature, Tensor
 
 # By kind of the declared dtype: the kinds of arrays that numbers of JSON make.
-KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
+KINDS = {"f": "fiu", "b": "b"}
 SHOWN = 80  # characters of what was not understood
 
 Message = TypeVar("Message", bound=message.Message)
@@ -126,19 +126,29 @@ def _to_array(name: str, values: Any, tensor: Tensor) -> np.ndarray:
     try:
         if tensor.dtype == np.object_:
             return _strings(values)
-        array = np.asarray(values)
+        # Left to itself, numpy makes floats of whole numbers on both sides of
+        # 2**63.
+        is_whole = tensor.dtype.kind in "iu"
+        array = np.asarray(values, object if is_whole else None)
     except (ValueError, TypeError) as error:
         raise BadAnswer(
             f"`{name}` cannot be read: {_shown(str(error))}"
         ) from error
+    if is_whole:
+        return _whole(name, array, tensor.dtype)
     if array.size and array.dtype.kind not in KINDS.get(tensor.dtype.kind, ""):
         raise BadAnswer(f"`{name}` should be {tensor.dtype}; got {array.dtype}")
-    if array.size and tensor.dtype.kind in "iu":
-        info = np.iinfo(tensor.dtype)
-        if array.min() < info.min or array.max() > info.max:
-            raise BadAnswer(f"`{name}` holds a number beyond {tensor.dtype}")
     with np.errstate(over="ignore"):
         return array.astype(tensor.dtype)
+
+
+def _whole(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Returns an array of Python's whole numbers in a dtype."""
+    info = np.iinfo(dtype)
+    for number in array.flat:
+        if type(number) is not int or not info.min <= number <= info.max:
+            raise BadAnswer(f"`{name}` should be {dtype}; got {number!r}")
+    return array.astype(dtype)
 
 
 def _strings(values: Any) -> np.ndarray:

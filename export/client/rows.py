@@ -86,7 +86,8 @@ class Rows:
         """Returns seeds, one after another: [n]."""
         num = self.asked.num if num_rows is None else num_rows
         first = self.asked.seed
-        return np.array([first + row for row in range(num)])
+        # Of a larger range than seeds have, which then is told.
+        return np.arange(first, first + num, dtype=np.uint64)
 
     def x(self, num_rows: int | None) -> np.ndarray:
         """Returns the examples: [n, ...]."""

@@ -30,7 +30,7 @@ def listen(
 
 
 def _handler(page: bytes) -> type[http.server.BaseHTTPRequestHandler]:
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class _Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path.partition("?")[0] != "/":
                 self.send_error(http.HTTPStatus.NOT_FOUND)
@@ -45,4 +45,4 @@ def _handler(page: bytes) -> type[http.server.BaseHTTPRequestHandler]:
         def log_message(self, *_: Any) -> None:
             """Says nothing of each request."""
 
-    return Handler
+    return _Handler

@@ -148,17 +148,12 @@ def _nest(
         if depth is not None:
             line = f"\n{INDENT * (depth + axis)}"
             start, between, end = line + INDENT, f",{line}{INDENT}", line
-        if size == 0:
-            start = end = ""
         number = count * math.prod(shape[:axis])
-        texts = (
-            [
-                f"[{start}{between.join(texts[at : at + size])}{end}]"
-                for at in range(0, number * size, size)
-            ]
-            if size
-            else ["[]"] * number
-        )
+        starts = range(0, number * size, size) if size else ()
+        texts = [
+            f"[{start}{between.join(texts[at : at + size])}{end}]"
+            for at in starts
+        ] or ["[]"] * number
     return texts
 
 

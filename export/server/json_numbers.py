@@ -23,6 +23,7 @@ LARGEST_EXACT = 2**53 - 1  # no more digits are gathered in an integer
 MOST_DIGITS = 17  # later ones of a fraction are left out
 LARGEST_TENTH = 1.7976931348623157e307
 LARGEST_EXPONENT = 308
+MOST_EXPONENT_DIGITS = 1000
 SMALLEST_NORMAL = 2.2250738585072014e-308
 MOST_PLAIN_DIGITS = 21  # of a number that is written without an exponent
 MOST_LEADING_ZEROS = 6
@@ -50,7 +51,9 @@ def to_number(found: re.Match[bytes]) -> int | float:
             return -number if minus else number
     significand, power = _significand(whole, fraction or b"", limit=limit)
     power += _exponent(exponent_sign, exponent or b"0", power=power)
-    double = flush(_scaled(significand, power))
+    double = _scaled(significand, power)
+    if double < SMALLEST_NORMAL:
+        double = 0.0
     return -double if minus else double
 
 
@@ -82,10 +85,10 @@ def _significand(
 
 
 def _exponent(sign: bytes | None, digits: bytes, *, power: int) -> int:
+    # No longer one makes a difference, and Python refuses very long ones.
+    digits = digits.lstrip(b"0")[:MOST_EXPONENT_DIGITS] or b"0"
     if sign == b"-":
-        # A longer one leads to zero as well.
-        return -int(digits[:1000])
-    digits = digits.lstrip(b"0") or b"0"
+        return -int(digits)
     longest = LARGEST_EXPONENT - power
     if len(digits) > len(str(longest)) or int(digits) > longest:
         raise OverflowError
@@ -102,13 +105,6 @@ def _scaled(significand: float, power: int) -> float:
     return (
         0.0 if power < -LARGEST_EXPONENT else significand / float(f"1e{-power}")
     )
-
-
-def flush(number: float) -> float:
-    """Returns a double, or a zero of its sign if it is subnormal."""
-    if abs(number) < SMALLEST_NORMAL:
-        return math.copysign(0.0, number)
-    return number
 
 
 def to_text(number: float) -> str:

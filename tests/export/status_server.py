@@ -52,7 +52,7 @@ class StatusServer:
             known = self.known.setdefault(model.name, set())
             old = self.labels.get(model.name)
             for label, version in model.version_labels.items():
-                moves = old is not None and old.get(label) != version
+                moves = old is not None and old.get(label, version) != version
                 if moves and (
                     self.stuck or not self._is_up(model.name, version)
                 ):

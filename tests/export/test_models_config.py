@@ -98,11 +98,14 @@ def test_file_is_left_as_it_is_unless_its_meaning_changes(
 
 def test_failed_edit_writes_nothing(tmp_path: pathlib.Path) -> None:
     (tmp_path / "models.config").write_text(TEXT)
-    lent = models_config.edit(str(tmp_path))
-    lent.__enter__().Clear()
-    error = RuntimeError("inside")
+
+    def fail() -> None:
+        with models_config.edit(str(tmp_path)) as config:
+            config.Clear()
+            raise RuntimeError("inside")
+
     with pytest.raises(RuntimeError, match="inside"):
-        lent.__exit__(RuntimeError, error, None)
+        fail()
     assert (tmp_path / "models.config").read_text() == TEXT
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import time
 
 import pytest
@@ -86,13 +87,28 @@ def test_rollback_goes_back_one_by_one(
 def test_rollback_to_a_version_forgets_what_came_after(
     folder: pathlib.Path, server: status_server.StatusServer
 ) -> None:
+    (folder / "decoder" / "3").rename(folder / "decoder" / "4")
+    shutil.copytree(folder / "decoder" / "4", folder / "decoder" / "3")
     arguments = (f"--url={server.url}", "--model=decoder")
-    for version in (2, 3):
+    for version in (2, 3, 4):
         run(folder, "promote", *arguments, f"--version={version}")
     run(folder, "rollback", *arguments, "--version=1")
     assert config(folder)["decoder"] == ([1], 1, 1)
     with pytest.raises(InputError, match="no earlier stable"):
         run(folder, "rollback", *arguments)
+
+
+def test_rollback_that_failed_is_tried_again(
+    folder: pathlib.Path, server: status_server.StatusServer
+) -> None:
+    arguments = (f"--url={server.url}", "--model=decoder")
+    run(folder, "promote", *arguments, "--version=2")
+    server.stuck = True
+    with pytest.raises(FailedError, match="has not moved to 1 in time"):
+        run(folder, "rollback", *arguments, "--timeout=0.3")
+    server.stuck = False
+    run(folder, "rollback", *arguments)
+    assert config(folder)["decoder"] == ([1], 1, 1)
 
 
 def test_rollback_skips_versions_that_are_gone(
@@ -164,7 +180,7 @@ def test_what_is_not_dropped_in_time_is_told(
     )
     with pytest.raises(
         FailedError,
-        match="labels of decoder have moved, but version 1 was not dropped in "
+        match=r"labels of decoder have moved, but version 1 was not dropped in "
         "time: it is AVAILABLE$",
     ):
         run(
@@ -232,14 +248,16 @@ def test_nothing_is_written_where_it_stands_so_already(
     assert os.stat(folder / "models.config").st_ino == before.st_ino
 
 
-def test_labels_and_models_of_somebody_else_are_left(
-    folder: pathlib.Path,
+def test_labels_of_somebody_else_are_left(
+    folder: pathlib.Path, server: status_server.StatusServer
 ) -> None:
     with models_config.edit(str(folder)) as edited:
         entry = edited.model_config_list.config[0]
         entry.version_labels["audit"] = 2
         models_config.serve(entry, [])
-    run(folder, "promote", "--model=decoder", "--offline")
+    server.read()
+    server.loading = {2}
+    run(folder, "promote", "--model=decoder", f"--url={server.url}")
     entry = models_config.read(str(folder)).model_config_list.config[0]
     assert dict(entry.version_labels) == {"stable": 3, "canary": 3, "audit": 2}
     assert models_config.served(entry) == [2, 3]

@@ -92,6 +92,7 @@ def _proto(
         _proto("DT_FLOAT", (3,)),
         _proto("DT_FLOAT", (), float_val=[1.5]),
         _proto("DT_FLOAT", (0, 3), float_val=[1.5]),
+        _proto("DT_FLOAT", (0, 3), tensor_content=b"123"),
         _proto("DT_STRING", (3,), string_val=[b"a\x00"]),
         _proto("DT_STRING", (3,)),
         _proto("DT_BOOL", (3,), bool_val=[False, True]),

@@ -2,7 +2,6 @@
 within the deadline."""
 
 import gzip
-import itertools
 import json
 import time
 
@@ -46,7 +45,7 @@ def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.01)
 
 
-def _fails(url: str, timeout: float = TIMEOUT) -> ClientError:
+def _fails(url: str, timeout: float = 5) -> ClientError:
     """Returns the error of a call, which comes in time."""
     with Client(url, timeout=timeout) as client:
         began = time.monotonic()
@@ -56,9 +55,11 @@ def _fails(url: str, timeout: float = TIMEOUT) -> ClientError:
     return failed.value
 
 
-def _fails_with(behave: bad.Behave, *, scheme: str = "http") -> ClientError:
+def _fails_with(
+    behave: bad.Behave, *, scheme: str = "http", timeout: float = 5
+) -> ClientError:
     with serving(behave) as (port, _):
-        return _fails(f"{scheme}://127.0.0.1:{port}")
+        return _fails(f"{scheme}://127.0.0.1:{port}", timeout)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def _fails_with(behave: bad.Behave, *, scheme: str = "http") -> ClientError:
 )
 def test_nothing_listens(scheme: str) -> None:
     port = bad.refused_port()
-    error = _fails(f"{scheme}://127.0.0.1:{port}", timeout=5)
+    error = _fails(f"{scheme}://127.0.0.1:{port}")
     assert type(error) is ConnectionFailed
     assert error.may_retry
     address = f"cannot connect to {scheme}://127.0.0.1:{port}: "
@@ -76,7 +77,7 @@ def test_nothing_listens(scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "grpc", "grpcs"])
 def test_a_silent_server(scheme: str) -> None:
-    error = _fails_with(bad.says_nothing, scheme=scheme)
+    error = _fails_with(bad.says_nothing, scheme=scheme, timeout=TIMEOUT)
     assert type(error) is DeadlineExceeded, str(error)
 
 
@@ -84,7 +85,7 @@ def test_a_silent_server(scheme: str) -> None:
 # close the connection, says that it did.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_server_that_is_silent_while_encryption_is_agreed_on() -> None:
-    error = _fails_with(bad.says_nothing, scheme="https")
+    error = _fails_with(bad.says_nothing, scheme="https", timeout=TIMEOUT)
     assert type(error) in (ConnectionFailed, DeadlineExceeded)
 
 
@@ -106,7 +107,7 @@ def test_a_server_that_is_silent_while_encryption_is_agreed_on() -> None:
     ids=["at once", "in headers", "in body", "in chunks", "continue"],
 )
 def test_a_server_that_drips(behave: bad.Behave) -> None:
-    error = _fails_with(behave)
+    error = _fails_with(behave, timeout=TIMEOUT)
     assert type(error) is DeadlineExceeded
     assert error.message == f"no answer within {TIMEOUT:g} seconds"
 
@@ -114,7 +115,9 @@ def test_a_server_that_drips(behave: bad.Behave) -> None:
 def test_a_server_that_drips_over_grpc() -> None:
     # A SETTINGS frame of HTTP/2, then pieces of another.
     frames = b"\0\0\0\4\0\0\0\0\0" + b"\0\0\6\4\0\0\0\0\0" * 9
-    error = _fails_with(bad.drips(frames, after=9), scheme="grpc")
+    error = _fails_with(
+        bad.drips(frames, after=9), scheme="grpc", timeout=TIMEOUT
+    )
     assert type(error) is DeadlineExceeded
 
 
@@ -180,7 +183,7 @@ def test_a_server_that_talks_nonsense(answer: bytes, words: str) -> None:
 @pytest.mark.parametrize("answer", [b"\0" * 99, http(PAGE), b"SSH-2.0\r\n"])
 def test_a_server_that_talks_nonsense_over_grpc(answer: bytes) -> None:
     # gRPC itself takes it for no connection, and tries again.
-    error = _fails_with(bad.says(answer), scheme="grpc")
+    error = _fails_with(bad.says(answer), scheme="grpc", timeout=1)
     assert type(error) in (ConnectionFailed, DeadlineExceeded)
 
 
@@ -189,7 +192,7 @@ def test_a_server_that_talks_nonsense_over_grpc(answer: bytes) -> None:
 def test_a_server_without_encryption(scheme: str) -> None:
     plain = http(STATUS)
     with serving(bad.drips(plain, after=len(plain))) as (port, moments):
-        error = _fails(f"{scheme}://127.0.0.1:{port}", timeout=2)
+        error = _fails(f"{scheme}://127.0.0.1:{port}", timeout=5)
         assert type(error) is ConnectionFailed
         if scheme == "https":
             assert len(moments) == 1  # another try would not help
@@ -230,26 +233,6 @@ def test_a_server_that_comes_back() -> None:
     ):
         assert client.status()[0].version == 3
     assert len(moments) == 3
-
-
-def test_pauses_grow_and_end_before_the_deadline(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.04)
-    monkeypatch.setattr(retrying, "JITTER", (1, 1))
-    busy = http(b'{"error": "busy"}', status="503 Busy", Connection="close")
-    with (
-        serving(bad.says(busy)) as (port, moments),
-        Client(
-            f"http://127.0.0.1:{port}", timeout=0.5, num_retries=9
-        ) as client,
-        pytest.raises(Unavailable, match="busy"),
-    ):
-        client.status()
-    pauses = [b - a for a, b in itertools.pairwise(moments)]
-    assert len(pauses) == 3  # 0.04, 0.08, 0.16; the next would come too late
-    for pause, least in zip(pauses, (0.04, 0.08, 0.16), strict=True):
-        assert pause >= least
 
 
 @pytest.fixture

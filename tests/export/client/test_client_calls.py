@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from export.client import (
+    BadAnswer,
     Client,
     InvalidArgument,
     NotFound,
+    ServerError,
     Unavailable,
 )
 from tests.export.client import toy_server
@@ -16,6 +18,20 @@ from tfvae.errors import InputError
 
 Z = np.array([[0.1, -0.2], [1, 2], [0, 0], [4, -5], [0.3, 0.3], [2, 1], [7, 0]])
 UNAVAILABLE = (503, grpc.StatusCode.UNAVAILABLE, "queue is full")
+# The status of REST, the code of gRPC, the error.
+REFUSALS = (
+    (404, grpc.StatusCode.NOT_FOUND, "NotFound"),
+    (409, grpc.StatusCode.ABORTED, "Aborted"),
+    (403, grpc.StatusCode.PERMISSION_DENIED, "PermissionDenied"),
+    (401, grpc.StatusCode.UNAUTHENTICATED, "Unauthenticated"),
+    (429, grpc.StatusCode.RESOURCE_EXHAUSTED, "ResourceExhausted"),
+    (499, grpc.StatusCode.CANCELLED, "Cancelled"),
+    (500, grpc.StatusCode.INTERNAL, "Internal"),
+    (501, grpc.StatusCode.UNIMPLEMENTED, "Unimplemented"),
+    (504, grpc.StatusCode.DEADLINE_EXCEEDED, "DeadlineExceeded"),
+    (599, grpc.StatusCode.UNKNOWN, "Unknown"),
+    (413, grpc.StatusCode.INVALID_ARGUMENT, "InvalidArgument"),
+)
 WRONG = (400, grpc.StatusCode.INVALID_ARGUMENT, "In[0] is not a matrix")
 
 
@@ -168,29 +184,12 @@ def test_only_what_is_unavailable_is_tried_again(url: str, toy: Toy) -> None:
     assert [name for _, _, name, _ in toy.seen].count("decode") == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "kind"),
-    [
-        (404, grpc.StatusCode.NOT_FOUND, "NotFound"),
-        (409, grpc.StatusCode.ABORTED, "Aborted"),
-        (403, grpc.StatusCode.PERMISSION_DENIED, "PermissionDenied"),
-        (401, grpc.StatusCode.UNAUTHENTICATED, "Unauthenticated"),
-        (429, grpc.StatusCode.RESOURCE_EXHAUSTED, "ResourceExhausted"),
-        (499, grpc.StatusCode.CANCELLED, "Cancelled"),
-        (500, grpc.StatusCode.INTERNAL, "Internal"),
-        (501, grpc.StatusCode.UNIMPLEMENTED, "Unimplemented"),
-        (504, grpc.StatusCode.DEADLINE_EXCEEDED, "DeadlineExceeded"),
-        (599, grpc.StatusCode.UNKNOWN, "Unknown"),
-        (413, grpc.StatusCode.INVALID_ARGUMENT, "InvalidArgument"),
-    ],
-)
-def test_a_refusal_has_its_type_and_words(
-    client: Client, toy: Toy, status: int, code: grpc.StatusCode, kind: str
-) -> None:
-    toy.refusals = [(status, code, "in these words")]
-    with pytest.raises(Exception, match="in these words") as refused:
-        client.predict("decode", {"z": Z})
-    assert type(refused.value).__name__ == kind
+def test_a_refusal_has_its_type_and_words(client: Client, toy: Toy) -> None:
+    for status, code, kind in REFUSALS:
+        toy.refusals = [(status, code, "in these words")]
+        with pytest.raises(ServerError, match="in these words") as refused:
+            client.predict("decode", {"z": Z}, model="vectors")
+        assert type(refused.value).__name__ == kind
 
 
 def test_an_unknown_model_is_not_found(client: Client) -> None:
@@ -234,3 +233,24 @@ def test_headers_go_with_every_request(url: str, toy: Toy) -> None:
             seen = {k.lower(): v for k, v in toy.headers.items()}
             assert seen["x-token"] == "a secret"
             assert seen["authorization"] == "Bearer b"
+
+
+def test_somebody_else_s_signatures_mean_something_else(
+    client: Client, toy: Toy
+) -> None:
+    toy.models["theirs"] = {
+        "describe": toy_server.VAE["encode"],
+        "decode": toy_server.VAE["encode"],
+    }
+    assert client.describe(model="theirs") is None
+    toy.models["decoder"] = {
+        name: (
+            {"z": specs["x"]},
+            outputs,
+            lambda z: {"loc": z[:, 0, :2, 0], "scale": z[:, 0, :2, 0]},
+        )
+        for name, (specs, outputs, _) in toy.models["theirs"].items()
+    }
+    with pytest.raises(BadAnswer) as bad:
+        client.decode(np.zeros([3, *IMAGE]))
+    assert str(bad.value) == "the model answers loc, scale, not 'x'"

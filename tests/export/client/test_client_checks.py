@@ -81,9 +81,9 @@ def _checked(card: dict | None = CARD, **inputs: Any) -> dict[str, np.ndarray]:
         (
             "seed",
             [1, 2.0],
-            "`seed` must hold whole numbers (int64); got float64",
+            "`seed` must hold whole numbers (int64); got 2.0.",
         ),
-        ("seed", [True, False], "must hold whole numbers (int64); got bool."),
+        ("seed", [True, False], "must hold whole numbers (int64); got True."),
         ("seed", [2**63], "must lie in int64, from -9223372036854775808 to"),
         (
             "seed",
@@ -93,12 +93,21 @@ def _checked(card: dict | None = CARD, **inputs: Any) -> dict[str, np.ndarray]:
         (
             "seed",
             [2**70],
-            "`seed` must hold whole numbers (int64); got object.",
+            "`seed` must lie in int64, from",
         ),
+        ("seed", [1, 2**63], "; got 9223372036854775808."),
+        (
+            "seed",
+            np.array([1.0]),
+            "must hold whole numbers (int64); got float64",
+        ),
+        ("seed", [[1], [2, 3]], "must hold whole numbers (int64); got [1]."),
+        ("seed", np.array(["1"]), "must hold whole numbers (int64); got <U1."),
+        ("text", np.array([1.5]), "must hold strings (object); got float64."),
         ("small", [3, 256], "must lie in uint8, from 0 to 255; got 256."),
         ("small", [3, -1], "must lie in uint8, from 0 to 255; got -1."),
         ("flag", [0, 1], "`flag` must hold true or false (bool); got int64."),
-        ("text", ["a", 3], "`text` must hold strings; got 3."),
+        ("text", ["a", 3], "`text` must hold strings (object); got 3."),
         (
             "label",
             [4, 5],

@@ -34,6 +34,12 @@ def served(toy: Toy) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def always_served() -> Iterator[str]:
+    with toy_server.rest(Toy()) as url:
+        yield url
+
+
 @pytest.fixture
 def here(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
@@ -73,7 +79,7 @@ def test_sample_as_arrays(
 def test_decode_as_arrays(served: str, here: pathlib.Path) -> None:
     z = np.array([[0.1, -2], [3, 4e-2], [5, 6]], np.float32)
     found = _npz(served, "--z=0.1,-2,3,4e-2,5,6", "decode")
-    np.testing.assert_array_equal(found["z"].astype(np.float32), z)
+    np.testing.assert_array_equal(found["z"], z)
     np.testing.assert_array_equal(found["x"], toy_server.image_of(z))
     np.savez("z.npz", z=z, other=3)
     again = _npz(served, "decode", "--z=z.npz")
@@ -202,34 +208,34 @@ def test_completions(served: str, here: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["decode"], "`decode` of `decoder` needs `z`; give --z=0.1,0.2,... or"),
-        (["decode", "--z=1,2,3"], "`z` must be numbers with commas between, a mu"),
+        (["decode"], "`decode` of `decoder` needs `z`; give --z=0.1,0.2,"),
+        (["decode", "--z=1,2,3"], "`z` must be numbers with commas between"),
         (["decode", "--z=a,b"], "a multiple of 2, or FILE.npz; got 'a,b'."),
         (["decode", "--z=1,nan"], "`z` must be finite in float32; got nan at"),
         (["decode", "--z=no.npz"], "`z` no.npz cannot be read: "),
         (["decode", "--z=x.npz"], "`z` x.npz must hold `z`; it holds x."),
-        (["decode", "--z=1,2", "--label=3"], "`label` is of no use to `decode` of "),
-        (["encode"], "`encode` of `vae` needs `images`; give --images=FILE.npz"),
+        (["decode", "--z=1,2", "--label=3"], "`label` is of no use to "),
+        (["encode"], "`encode` of `vae` needs `images`; give --images="),
         (["encode", "--images=no.png"], "cannot read the image no.png: "),
-        (["encode", "--images=empty"], "`images` empty holds no PNG or JPEG file."),
-        (["encode", "--images=x.npz"], "`x` must lie in [0, 1]; got values from "),
+        (["encode", "--images=empty"], "`images` empty holds no PNG or JPEG"),
+        (["encode", "--images=x.npz"], "`x` must lie in [0, 1]; got values"),
         (["encode", "--images=text.npz"], "`images` text.npz cannot be read: "),
         (
             ["encode", "--model=vectors", "--images=no.png"],
             "the model takes no images; give --images=FILE.npz that holds `x`.",
         ),
-        (["score", "--model=decoder", "--images=x.npz"], "has no signature 'score'"),
+        (["score", "--model=decoder", "--images=x.npz"], "has no signature"),
         (["sample", "--seed=9223372036854775807"], "`seed` must lie in int64"),
     ],
 )  # fmt: skip
 def test_wrong_input_is_refused(
-    served: str, here: pathlib.Path, argv: list[str], words: str
+    always_served: str, here: pathlib.Path, argv: list[str], words: str
 ) -> None:
     (here / "empty").mkdir()
     (here / "text.npz").write_text("no archive")
     np.savez("x.npz", x=np.full([2, *IMAGE], 3.0))
     with pytest.raises(InputError, match=re.escape(words)):
-        _run(served, *argv, "--out=a.npz")
+        _run(always_served, *argv, "--out=a.npz")
     assert not (here / "a.npz").exists()
 
 
@@ -277,7 +283,7 @@ def test_failures_are_told(served: str, toy: Toy, here: pathlib.Path) -> None:
     with pytest.raises(FailedError, match="INVALID_ARGUMENT: in these"):
         _run(served, "sample", "--out=a.npz")
     port = bad_servers.refused_port()
-    with pytest.raises(FailedError, match="cannot connect to http://127.0"):
+    with pytest.raises(FailedError, match="cannot connect to http://127"):
         _run(f"http://127.0.0.1:{port}", "status")
 
 
@@ -364,7 +370,7 @@ def test_a_file_that_cannot_be_written(
     served: str, here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (here / "a.npz").mkdir()
-    with pytest.raises(InputError, match="a.npz cannot be written: it is a fo"):
+    with pytest.raises(InputError, match="npz cannot be written: it is a fo"):
         _run(served, "sample", "--out=a.npz")
 
     def full(path: str, write: object) -> None:

@@ -57,22 +57,22 @@ def test_a_failed_version_is_not_waited_for(client: Client, toy: Toy) -> None:
     began = time.monotonic()
     with pytest.raises(FailedPrecondition, match="a bad record"):
         client.wait_ready(3, timeout=5)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
 
 
 def test_waiting_for_a_version_has_an_end(client: Client, toy: Toy) -> None:
     toy.states = [(3, "LOADING", 0, ""), (2, "AVAILABLE", 0, "")]
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded) as late:
-        client.wait_ready(3, timeout=0.2)
-    assert 0.15 < time.monotonic() - began < 1
+        client.wait_ready(3, timeout=0.15)
+    assert 0.1 < time.monotonic() - began < 2
     assert late.value.message == (
-        "`decoder` was not ready within 0.2 seconds: version 3 is LOADING"
+        "`decoder` was not ready within 0.15 seconds: version 3 is LOADING"
     )
     with pytest.raises(DeadlineExceeded, match="version 4 is not there"):
-        client.wait_ready(4, timeout=0.1)
+        client.wait_ready(4, timeout=0.15)
     with pytest.raises(DeadlineExceeded, match="NOT_FOUND: no nobody"):
-        client.wait_ready(timeout=0.1, model="nobody")
+        client.wait_ready(timeout=0.15, model="nobody")
 
 
 def test_the_client_s_own_version_is_waited_for(url: str, toy: Toy) -> None:
@@ -87,7 +87,7 @@ def test_one_deadline_holds_for_all_parts(url: str, toy: Toy) -> None:
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded):
             client.decode(Z)
-        assert 0.2 < time.monotonic() - began < 0.7
+        assert 0.2 < time.monotonic() - began < 2
 
 
 def test_batches_come_in_order_and_few_at_once(

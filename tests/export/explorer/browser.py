@@ -32,7 +32,7 @@ for theirs, pipe in zip((3, 4), ours):
     os.dup2(pipe, theirs)
 os.execv(sys.argv[3], sys.argv[3:])
 """
-SECONDS = 20  # to wait for anything
+SECONDS = 60  # to wait for anything
 # {key: its Windows virtual key code}
 KEYS = {
     "Tab": 9, "Enter": 13, " ": 32, "End": 35, "Home": 36, "PageUp": 33,

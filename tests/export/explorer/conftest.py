@@ -37,12 +37,13 @@ def explored(browser: Browser, server: RowServer) -> Iterator[Explored]:
     page = local.listen(explorer.page(server.url), host="127.0.0.1", port=0)
     thread = threading.Thread(target=page.serve_forever, args=(0.01,))
     thread.start()
-    yield Explored(browser, server, f"http://127.0.0.1:{page.server_port}/")
+    address = f"http://127.0.0.1:{page.server_port}/"
+    yield (explored := Explored(browser, server, address))
     browser.send("Page.navigate", url="about:blank")
     page.shutdown()
     page.server_close()
     thread.join()
-    assert browser.console == []
+    assert explored.complaints() == []
 
 
 @pytest.fixture

@@ -29,12 +29,14 @@ class Explored:
       browser: that shows it.
       server: that it asks.
       address: of the page.
+      excused: part of the lines that the console may hold.
     """
 
     def __init__(
         self, browser: Browser, server: RowServer | None, address: str
     ) -> None:
         self.browser, self.server, self.address = browser, server, address
+        self.excused: str | None = None
 
     def open(self, fragment: str = "") -> None:
         """Opens the page at a place, and waits until all is drawn."""
@@ -113,6 +115,14 @@ class Explored:
             if (name, len(rows)) == (signature, num_rows)
         ]
         return rows[-1][-1]
+
+    def complaints(self) -> list[str]:
+        """Returns what the console holds, but for what is excused."""
+        return [
+            line
+            for line in self.browser.console
+            if self.excused is None or self.excused not in line
+        ]
 
     def place(self) -> dict[str, Any]:
         """Returns the place that the page's address names."""

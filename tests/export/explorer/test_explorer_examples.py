@@ -174,7 +174,7 @@ def test_long_vector_is_drawn_as_a_line(explored: Explored) -> None:
     levels = explored.levels()
     assert levels[2, 120].tolist() == [43, 108, 176]
     assert levels[-3, 360].tolist() == [43, 108, 176]
-    assert levels[-20, 120].tolist() != [43, 108, 176]
+    assert levels[60, 120].tolist() != [43, 108, 176]
 
 
 def test_vector_is_drawn_as_bars(explored: Explored) -> None:

@@ -184,9 +184,9 @@ def test_program_shows_the_page_until_it_is_stopped(server: RowServer) -> None:
         line,
     )
     assert found, line
-    with urllib.request.urlopen(found[1], timeout=10) as answer:
+    with urllib.request.urlopen(found[1], timeout=60) as answer:
         page = answer.read()
     assert page == explorer.page(server.url, model="cvae")
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=10) == ("", "")
+    assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 130

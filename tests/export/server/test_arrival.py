@@ -34,7 +34,7 @@ def test_every_model_must_come() -> None:
 
 
 def test_failures_are_told_in_the_server_s_words() -> None:
-    arrival = Arrival(["n", "m", "o"])
+    arrival = Arrival(["o", "n", "m"])
     for name, status in (
         ("o", _failed(7)),
         ("n", _loaded(2)),

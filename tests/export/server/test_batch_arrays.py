@@ -77,15 +77,18 @@ def test_each_task_gets_its_own_rows() -> None:
             np.testing.assert_array_equal(own[name], array[rows])
 
 
+UNEQUAL = (
+    "Batched output tensor's 0th dimension does not equal the sum of the 0th "
+    "dimension sizes of the input tensors"
+)
+
+
 @pytest.mark.parametrize(
     ("output", "message"),
     [
         (_ones(), "Batched output tensor has 0 dimensions"),
-        (
-            _ones(3, 8),
-            "Batched output tensor's 0th dimension does not equal the sum of "
-            "the 0th dimension sizes of the input tensors",
-        ),
+        (_ones(3, 8), UNEQUAL),
+        (_ones(5), UNEQUAL),
     ],
 )
 def test_outputs_that_have_not_a_row_each(

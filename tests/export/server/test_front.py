@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from export.codes import Code
+from export.protos import meta_graph_pb2
 from export.server.errors import ServingError
 from export.server.front import HTTP_STATUS, Answer, Front, Request
 from export.server.metrics import Metrics
@@ -170,6 +171,25 @@ def test_wrong_bodies(body: bytes, message: str) -> None:
     answer = _predict(_front(), body)
     assert answer.status == 400
     assert json.loads(answer.body)["error"].startswith(message)
+
+
+def test_empty_body_has_no_offset() -> None:
+    answer = _predict(_front(), b"")
+    assert json.loads(answer.body) == {
+        "error": "JSON Parse error: The document is empty"
+    }
+
+
+def test_metadata_has_no_defaults() -> None:
+    models, signature = Models(), meta_graph_pb2.SignatureDef()
+    signature.defaults["scale"].float_val.append(1.0)
+    graph = meta_graph_pb2.MetaGraphDef(signature_def={"s": signature})
+    servable = Servable("m", 7, "", graph, None)
+    models.use = lambda *_, **__: contextlib.nullcontext(servable)
+    answer = _front(models).answer(Request("GET", "/v1/models/m/metadata"))
+    table = json.loads(answer.body)["metadata"]["signature_def"]
+    assert table["signature_def"]["s"]["defaults"] == {}
+    assert signature.defaults.keys() == {"scale"}
 
 
 def test_missing_default_signature_has_a_name() -> None:

@@ -255,6 +255,33 @@ def test_close_frees_what_is_not_in_use(
     assert closed == {1: True, 2: False, 3: True}
 
 
+def test_close_gives_up_a_version_that_waits_for_its_users(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inventory, "GRACE_SECONDS", 0.01)
+    held.start()
+    held.want(1)
+    held.settle({1: "AVAILABLE"})
+    with held.inventory.hold("m", 1):
+        held.want()
+        held.settle({1: "UNLOADING"})
+        held.inventory.close()
+        assert not held.load.sessions["m", 1].is_closed
+
+
+def _close_while(held: Held, event: threading.Event) -> None:
+    """Closes, and lets something end only when that is under way."""
+    closing = threading.Thread(target=held.inventory.close)
+    closing.start()
+    assert held.inventory._closing.wait(5)
+    closing.join(0.05)
+    assert closing.is_alive()
+    event.set()
+    closing.join(5)
+    assert not closing.is_alive()
+    assert held.load.sessions["m", 1].is_closed
+
+
 def test_close_waits_for_a_request_that_ends_soon(held: Held) -> None:
     held.start()
     held.want(1)
@@ -269,15 +296,16 @@ def test_close_waits_for_a_request_that_ends_soon(held: Held) -> None:
     user = threading.Thread(target=request)
     user.start()
     assert began.wait(5)
-    held.want()  # the unloading waits as well, and gives way
-    held.settle({1: "UNLOADING"})
-    closing = threading.Thread(target=held.inventory.close)
-    closing.start()
-    end.set()
-    closing.join(5)
-    assert not closing.is_alive()
-    assert held.load.sessions["m", 1].is_closed
+    _close_while(held, end)
     user.join()
+
+
+def test_close_waits_for_the_first_loads(held: Held) -> None:
+    held.load.gates = {1: threading.Event()}
+    held.start("m")
+    held.want(1)
+    held.settle({1: "LOADING"})
+    _close_while(held, held.load.gates[1])
 
 
 def test_close_ends_the_wait_between_tries(tmp_path: pathlib.Path) -> None:

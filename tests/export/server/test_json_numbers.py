@@ -67,6 +67,22 @@ def test_single_numbers(text: str, value: float) -> None:
     assert read == value
 
 
+@pytest.mark.parametrize(
+    ("text", "double", "nearest"),
+    [
+        ("888.8508941488594526", "1.bc6cea1976dadp+9", "1.bc6cea1976dacp+9"),
+        ("0.54565275582823574162", "1.175fcc4a8253ep-1", "1.175fcc4a8253dp-1"),
+        ("0.212997220033224538324", "1.b437e2f173f2cp-3", "1.b437e2f173f2dp-3"),
+        ("168.3093196542754172", "1.509e5f254e3eep+7", "1.509e5f254e3efp+7"),
+        ("0.92004871830669976763", "1.d710a027b53e5p-1", "1.d710a027b53e7p-1"),
+    ],
+)  # fmt: skip
+def test_last_bit_is_rapidjson_s(text: str, double: str, nearest: str) -> None:
+    # `double` was read by RapidJSON itself, through python-rapidjson 1.25.
+    assert _read(text) == float.fromhex(f"0x{double}")
+    assert float(text) == float.fromhex(f"0x{nearest}")
+
+
 def test_many_digits_and_a_small_power() -> None:
     read = _read("12345678901234567890123e-315")
     assert math.isclose(read, 1.2345678901234567e-293, rel_tol=1e-15)

@@ -125,6 +125,13 @@ def test_lists_of_unequal_shape(value: Any, message: str) -> None:
         json_values.dense(value, dtype=FLOAT)
 
 
+@pytest.mark.parametrize("other", [("x", 1), ("b64", "aGk=")])
+def test_base64_stands_alone_in_its_object(other: tuple[str, Any]) -> None:
+    value = JsonObject([("b64", "aGk="), other])
+    assert not json_values.is_base64(value)
+    assert json_values.is_base64(_b64("aGk="))
+
+
 def test_first_wrong_string_of_base64() -> None:
     with pytest.raises(ServingError, match=r"Unable to base64 decode$"):
         json_values.dense(["a", _b64("*"), 5], dtype=STRING)

@@ -135,6 +135,19 @@ def test_version_taken_back_before_it_is_loaded_is_forgotten(
         "{name: m version: 1}"
     ]
     assert played.want() == []
+    assert played.want(1) == ["LOADING 1"]
+
+
+def test_version_no_longer_wanted_is_loaded_to_the_end(
+    played: Played,
+) -> None:
+    played.lifecycle.want("m", {1: "/m/1"})
+    played.lifecycle.take_up()
+    version = played.lifecycle.next_action()
+    assert version is not None
+    assert played.want() == []
+    version.state = State.READY
+    assert played.play() == ["UNLOADING 1"]
 
 
 def test_models_do_not_wait_for_each_other(played: Played) -> None:
@@ -151,6 +164,7 @@ def test_loaded_versions_are_found(played: Played) -> None:
         version = played.lifecycle.find("m", number)
         assert version is not None
         assert version.number == number
+    assert played.served() == 8
     assert played.lifecycle.find("m", 0) is None
     assert played.lifecycle.find("n") is None
     assert {each.number for each in played.lifecycle.loaded()} == {-3, 8}

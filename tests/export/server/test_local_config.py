@@ -33,6 +33,11 @@ def model(path: str) -> model_server_config_pb2.ModelConfig:
     return config.model_config_list.config[0]
 
 
+def replace(path: pathlib.Path, text: str) -> None:
+    (path.parent / "new").write_text(text)
+    (path.parent / "new").rename(path)
+
+
 def wait_for_version(path: str, version: int) -> None:
     end = time.monotonic() + 5
     while model(path).version_labels["stable"] != version:
@@ -48,19 +53,22 @@ def test_copy_follows_the_original(folder: pathlib.Path) -> None:
         with models_config.edit(str(folder)) as config:
             config.model_config_list.config[0].version_labels["stable"] = 2
         wait_for_version(local, 2)
-        assert os.stat(local).st_ino != first
+        second = os.stat(local)
+        assert second.st_ino != first
+        time.sleep(0.1)
+        assert os.stat(local).st_mtime_ns == second.st_mtime_ns
     assert not os.path.exists(local)
 
 
 def test_what_is_no_configuration_is_passed_over(folder: pathlib.Path) -> None:
     good = (folder / "models.config").read_text()
     with local_config.local_config(str(folder)) as local:
-        (folder / "models.config").write_text("model {")
+        replace(folder / "models.config", "model {")
         time.sleep(0.05)
         assert model(local).version_labels["stable"] == 1
         (folder / "models.config").unlink()
         time.sleep(0.05)
-        (folder / "models.config").write_text(good.replace("e: 1", "e: 5"))
+        replace(folder / "models.config", good.replace("e: 1", "e: 5"))
         wait_for_version(local, 5)
 
 

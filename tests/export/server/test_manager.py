@@ -264,6 +264,41 @@ def test_label_moves_only_to_an_available_version(
     assert _served(manager, label="s") == 2
 
 
+def test_label_in_use_is_not_moved_to_a_version_that_is_gone(
+    make: Make, base: pathlib.Path
+) -> None:
+    config = make_config({"m": base}, specific=[1], labels={"s": 1})
+    manager = _ready(
+        make(config, allow_version_labels_for_unavailable_models=True)
+    )
+    labels = {"s": 7, "new": 7}
+    with pytest.raises(ServingError, match="label to version 7 of model m, "):
+        manager.reload(make_config({"m": base}, labels=labels))
+    manager.reload(make_config({"m": base}, specific=[2], labels={"new": 7}))
+    manager.poll()
+    _settle(manager, {2: "AVAILABLE", 1: "END"})
+    manager.reload(make_config({"m": base}, labels={"s": 2}))
+    with pytest.raises(ServingError, match="label to version 1 of model m, "):
+        manager.reload(make_config({"m": base}, labels={"s": 1}))
+
+
+def test_reload_waits_for_the_first_models(
+    make: Make, base: pathlib.Path, load: FakeLoad
+) -> None:
+    load.gates = {2: threading.Event()}
+    config = make_config({"m": base})
+    manager = make(config, file_system_poll_wait_seconds=0.01)
+    manager.start()
+    until(lambda: load.tries == [("m", 2)])
+    reload = threading.Thread(target=manager.reload, args=(make_config({}),))
+    reload.start()
+    reload.join(0.05)
+    assert manager._config == config
+    load.gates[2].set()
+    reload.join(5)
+    _settle(manager, {2: "END"})
+
+
 def test_reload_waits_for_a_new_model(
     make: Make, base: pathlib.Path, tmp_path: pathlib.Path, load: FakeLoad
 ) -> None:

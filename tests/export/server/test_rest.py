@@ -235,4 +235,4 @@ def test_a_large_batch_of_images_takes_no_seconds(server: HttpServer) -> None:
     seconds = time.process_time() - start
     values = np.array(json.loads(content)["predictions"], np.float32)
     np.testing.assert_array_equal(values, images)
-    assert seconds < 1
+    assert seconds < 2

@@ -149,14 +149,21 @@ def test_kinds_that_are_not_supported_fail(
     assert _refusal(write(log)) == (Code.UNIMPLEMENTED, message)
 
 
-@pytest.mark.parametrize("kind", ["classify_log", "regress_log"])
-def test_examples_are_refused_as_in_a_request(kind: str, write: Write) -> None:
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [("classify_log", "classification"), ("regress_log", "regression")],
+)
+def test_examples_are_refused_as_in_a_request(
+    kind: str, word: str, write: Write
+) -> None:
     log = Log()
-    request = getattr(log, kind).request
-    request.model_spec.signature_name = "nope"
+    spec = getattr(log, kind).request.model_spec
+    spec.signature_name = "nope"
     code, message = _refusal(write(log))
     assert code == Code.INVALID_ARGUMENT
     assert message == "No signature was found with the name: nope"
+    spec.signature_name = "decode"
+    assert word in _refusal(write(log))[1].lower()
 
 
 def test_multi_inference_is_refused_as_in_a_request(write: Write) -> None:
