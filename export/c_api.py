@@ -200,7 +200,7 @@ def _to_tensor(array: np.ndarray) -> int:
         raise TensorFlowError(
             Code.INVALID_ARGUMENT, f"TensorFlow has no type {array.dtype}"
         )
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")  # keeps scalars
     number = TYPE_NUMBERS[array.dtype]
     tensor = tf.TF_AllocateTensor(number, dims, array.ndim, array.nbytes)
     ctypes.memmove(tf.TF_TensorData(tensor), array.ctypes.data, array.nbytes)

@@ -69,6 +69,11 @@ def test_an_empty_array_goes_through(types: Model) -> None:
     assert answer.shape == (0,)
 
 
+def test_a_scalar_stays_one(types: Model) -> None:
+    (answer,) = types("scalar_in", x=np.array(3))
+    np.testing.assert_array_equal(answer, [0, 1, 2])
+
+
 def test_an_array_that_is_not_contiguous_goes_through(types: Model) -> None:
     values = np.arange(6, dtype=np.int64)[::-2]
     np.testing.assert_array_equal(types("int64", x=values)[0], [5, 3, 1])
