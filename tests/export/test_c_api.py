@@ -70,7 +70,7 @@ def test_an_empty_array_goes_through(types: Model) -> None:
 
 
 def test_a_scalar_stays_one(types: Model) -> None:
-    (answer,) = types("scalar_in", x=np.array(3))
+    (answer,) = types("scalar_in", x=np.array(3, np.int32))
     np.testing.assert_array_equal(answer, [0, 1, 2])
 
 
