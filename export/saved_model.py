@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tfvae import flags, program
-from tfvae.errors import InputError
+from tfvae.errors import FailedError, InputError
 from tfvae.settings import setting
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
@@ -203,13 +203,19 @@ def _named(export_dir: str, part: str) -> set[int]:
 
 def _loaded(url: str, part: str) -> set[int]:
     """Returns the versions of a part that a server holds."""
-    from export.client import Client
+    from export.client import Client, ClientError
     from export.client.status import END
 
     if not url:
         return set()
-    with Client(url, model=part) as client:
-        return {s.version for s in client.status() if s.state != END}
+    try:
+        with Client(url, model=part) as client:
+            return {s.version for s in client.status() if s.state != END}
+    except ClientError as error:
+        raise FailedError(
+            f"{url} does not say which versions it holds ({error}), so none "
+            "was removed."
+        ) from error
 
 
 def _line(part: str, report: "Report", seconds: float) -> str:

@@ -42,7 +42,14 @@ OPTIONS = (
 # How gRPC's own words begin, which come from no server: before anything was
 # sent, and after.
 NOT_CONNECTED = ("failed to connect", "DNS resolution failed", "empty address")
-LOST = ("Socket closed", "recvmsg", "Connection reset", "Broken pipe", "GOAWAY")
+LOST = (
+    "Socket closed",
+    "Stream removed",
+    "recvmsg",
+    "Connection reset",
+    "Broken pipe",
+    "GOAWAY",
+)
 NOT_READ = "Exception deserializing response!"
 
 

@@ -106,15 +106,15 @@ def read_signatures(
 ) -> dict[str, Signature]:
     """Returns the signatures that metadata tell of.
 
-    In order of their names, which protocol buffers do not keep. Those with
-    tensors of which numpy has no type are left out, as the
-    operation that sets a model up is.
+    Inputs and outputs are in order of their names, since protocol buffers
+    keep none. Signatures with tensors of which numpy has no type are left
+    out, as the operation that sets a model up is.
     """
     return {
         name: Signature(
             name, _tensors(signature.inputs), _tensors(signature.outputs)
         )
-        for name, signature in sorted(found.signature_def.items())
+        for name, signature in found.signature_def.items()
         if all(
             info.dtype in DTYPES
             for infos in (signature.inputs, signature.outputs)

@@ -146,11 +146,7 @@ class BatchQueue:
                 f"open_batch_size={self._open.rows}, "
                 f"max_execution_batch_size={self._most_rows})",
             )
-        if (
-            not self._splitting
-            and rows > left
-            and waiting >= (self._most_batches)
-        ):
+        if rows > left and waiting >= self._most_batches:
             raise ServingError(
                 Code.UNAVAILABLE,
                 f"{full}full; currently {waiting} batches enqueued and "

@@ -150,16 +150,10 @@ class Inventory:
     def _manage(self, first: Arrival) -> None:
         """Does what is next, until all is closed."""
         while (version := self._next()) is not None:
-            if version.state is State.UNLOADING:
-                self._unload(version)
-            elif first.is_complete:
-                self._load(version)
+            if first.is_complete:
+                self._do(version)
             else:
-                with self._changed:
-                    self._num_starting += 1
-                threading.Thread(
-                    target=self._load_first, args=(version,), daemon=True
-                ).start()
+                self._do_side_by_side(version)
 
     def _next(self) -> Version | None:
         """Waits for something to do; None: all is being closed."""
@@ -173,11 +167,29 @@ class Inventory:
                 self._changed.wait()
             return None
 
-    def _load_first(self, version: Version) -> None:
-        self._load(version)
+    def _do_side_by_side(self, version: Version) -> None:
+        """Starts all that there is to do."""
+        with self._changed:
+            chosen = [version]
+            while (another := self._lifecycle.next_action()) is not None:
+                chosen.append(another)
+            self._num_starting += len(chosen)
+        for each in chosen:
+            threading.Thread(
+                target=self._do_first, args=(each,), daemon=True
+            ).start()
+
+    def _do_first(self, version: Version) -> None:
+        self._do(version)
         with self._changed:
             self._num_starting -= 1
             self._changed.notify_all()
+
+    def _do(self, version: Version) -> None:
+        if version.state is State.UNLOADING:
+            self._unload(version)
+        else:
+            self._load(version)
 
     def _load(self, version: Version) -> None:
         try:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from export import c_api, saved_model, trial_run, version
 from export.protos import meta_graph_pb2
+from tests.export.server_process import ServerProcess
 from tests.small_runs import image_set, save_run
 from tfvae.errors import FailedError, InputError
 from tfvae.run_dir import Run
@@ -180,6 +181,32 @@ def test_what_fails_in_a_fresh_process_is_not_published(
     ):
         saved_model.main(["saved_model", *arguments])
     assert not list((tmp_path / "decoder").iterdir())
+
+
+@pytest.mark.slow
+def test_versions_that_a_server_holds_stay(
+    tmp_path: pathlib.Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "saved_model", f"--run_dir={run.run_dir}", f"--export_dir={tmp_path}",
+        "--parts=decoder",
+    ]  # fmt: skip
+    for _ in range(3):
+        saved_model.main(arguments)
+    flags = [
+        "--model_name=decoder", f"--model_base_path={tmp_path / 'decoder'}",
+        "--file_system_poll_wait_seconds=0",
+    ]  # fmt: skip
+    with ServerProcess(*flags) as server:
+        server.ready()
+        keep = ["--keep=1", f"--url={server.url}"]
+        saved_model.main([*arguments, *keep])
+    assert "removed:   " in capsys.readouterr().out
+    # 1 is in models.config, 3 is held by the server, 4 is the newest.
+    numbers = {path.name for path in (tmp_path / "decoder").iterdir()}
+    assert numbers == {"1", "3", "4"}
+    with pytest.raises(FailedError, match=r"does not say .* none was removed"):
+        saved_model.main([*arguments, *keep])
 
 
 def test_a_process_that_dies_is_told(tmp_path: pathlib.Path) -> None:

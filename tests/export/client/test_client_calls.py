@@ -217,11 +217,11 @@ def test_the_version_is_the_one_that_is_meant(
 
 
 def test_names_of_models_are_escaped(url: str, toy: Toy) -> None:
-    toy.models["a:b c"] = toy.models["decoder"]
-    with Client(url, model="a:b c") as client:
+    toy.models["a/b:c d"] = toy.models["decoder"]
+    with Client(url, model="a/b:c d") as client:
         client.decode(Z[:3])
         assert client.status()
-    assert toy.seen[-1][0] == "a:b c"
+    assert toy.seen[-1][0] == "a/b:c d"
 
 
 def test_headers_go_with_every_request(url: str, toy: Toy) -> None:

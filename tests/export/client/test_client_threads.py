@@ -110,6 +110,21 @@ def test_work_that_is_not_wanted_any_more_is_given_up() -> None:
     assert given_up == [2, 3]  # 4 had not begun
 
 
+def test_batches_that_are_not_wanted_any_more_are_given_up() -> None:
+    started: list[futures.Future] = []
+
+    def start(number: int) -> futures.Future:
+        started.append(futures.Future())
+        if number == 0:
+            started[-1].set_result("first")
+        return started[-1]
+
+    found = bulk.in_order(start, range(9), num_concurrent=3)
+    assert next(found) == "first"
+    found.close()
+    assert [future.cancelled() for future in started] == [False, True, True]
+
+
 def test_public_names_resolve() -> None:
     assert export.client.__all__ == sorted(set(export.client.__all__))
     for name in export.client.__all__:

@@ -209,13 +209,15 @@ class Toy:
 
 
 @contextlib.contextmanager
-def rest(toy: Toy) -> Iterator[str]:
+def rest(toy: Toy, *, port: int = 0) -> Iterator[str]:
     """Yields the URL at which a toy is served over REST."""
 
     class Handler(_RestHandler):
         served = toy
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", port), Handler
+    ) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -273,7 +275,9 @@ class _RestHandler(http.server.BaseHTTPRequestHandler):
         self._answer(200, {"predictions": [_unnamed(row) for row in answers]})
 
     def _model(self, path: str) -> tuple[str, str]:
-        parts = urllib.parse.unquote(path).split("/")[3:]
+        """Returns the names in a path, which are escaped there."""
+        assert ":" not in path
+        parts = [urllib.parse.unquote(part) for part in path.split("/")[3:]]
         return parts[0], "/".join(parts[1:])
 
     def _answer(self, status: int, value: Any) -> None:
@@ -458,7 +462,7 @@ def _fill(proto: Any, array: np.ndarray) -> None:
 
 
 @contextlib.contextmanager
-def over_grpc(toy: Toy) -> Iterator[str]:
+def over_grpc(toy: Toy, *, port: int = 0) -> Iterator[str]:
     """Yields the URL at which a toy is served over gRPC."""
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         server = grpc.server(
@@ -471,7 +475,7 @@ def over_grpc(toy: Toy) -> Iterator[str]:
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
             service, server
         )
-        port = server.add_insecure_port("127.0.0.1:0")
+        port = server.add_insecure_port(f"127.0.0.1:{port}")
         server.start()
         try:
             yield f"grpc://127.0.0.1:{port}"

@@ -80,7 +80,12 @@ def test_transparent_pixels_are_white(
 def test_dropped_image_is_read(explored: Explored, png: pathlib.Path) -> None:
     explored.open()
     written(png, LEVELS)
+    explored.browser.evaluate(
+        "void addEventListener('drop', (event) => "
+        "window.isKept = event.defaultPrevented)"
+    )
     explored.browser.drop("#drop", png)
+    assert explored.browser.evaluate("isKept")  # else it would be opened
     explored.browser.wait("!document.querySelector('#pair').hidden")
     explored.rest()
     np.testing.assert_allclose(explored.sent("encode")["x"], GIVEN, rtol=1e-12)

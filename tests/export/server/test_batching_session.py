@@ -257,6 +257,35 @@ def test_closing_runs_what_waits(
     assert caught.value.code == Code.UNAVAILABLE
 
 
+def test_closing_waits_for_what_runs(
+    make: Callable, pool: ThreadPoolExecutor
+) -> None:
+    class Late(_TenTimes):
+        def run(self, feeds: dict, fetches: list[str]) -> list[np.ndarray]:
+            time.sleep(0.05)
+            self.was_closed = self.closed
+            return super().run(feeds, fetches)
+
+    batching, session = make(Late(), max_batch_size=6)
+    future = _send(pool, batching, 1, 2)
+    batching.close()
+    assert future.result(10)[0].tolist() == [10, 20]
+    assert not session.was_closed
+
+
+def test_a_batch_that_finds_no_memory_fails_its_requests(
+    make: Callable,
+) -> None:
+    class Full(_TenTimes):
+        def run(self, feeds: dict, fetches: list[str]) -> list[np.ndarray]:
+            raise MemoryError
+
+    batching, _ = make(Full(), max_batch_size=6)
+    for _ in range(3):  # more than there are threads
+        with pytest.raises(MemoryError):
+            batching.run({"x:0": _x(1)}, ["y:0"])
+
+
 def test_batches_run_at_once_in_several_threads(
     make: Callable, pool: ThreadPoolExecutor
 ) -> None:

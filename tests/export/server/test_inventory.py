@@ -160,16 +160,24 @@ def test_first_versions_are_loaded_side_by_side(held: Held) -> None:
 
 
 def test_first_versions_are_waited_for_to_the_last(held: Held) -> None:
-    held.load.gates = {1: threading.Event(), 2: threading.Event()}
+    held.load.gates = {1: threading.Event()}
     arrival = held.inventory.expect(["m"])
     held.want(1, 2)
     held.inventory.start(arrival)
-    held.settle({1: "LOADING", 2: "LOADING"})
-    held.load.gates[2].set()
     held.settle({1: "LOADING", 2: "AVAILABLE"})
     assert arrival.is_complete
     assert not held.inventory.wait(arrival, 0)
     held.load.gates[1].set()
+    assert held.inventory.wait(arrival, 5)
+
+
+def test_first_version_may_go_before_it_has_come(held: Held) -> None:
+    arrival = held.start("m", "n")
+    held.want(1)
+    held.settle({1: "AVAILABLE"})
+    held.want()
+    held.settle({1: "END"})
+    held.want(2, name="n")
     assert held.inventory.wait(arrival, 5)
 
 

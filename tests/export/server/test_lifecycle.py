@@ -146,6 +146,7 @@ def test_version_no_longer_wanted_is_loaded_to_the_end(
     version = played.lifecycle.next_action()
     assert version is not None
     assert played.want() == []
+    assert played.play() == []
     version.state = State.READY
     assert played.play() == ["UNLOADING 1"]
 

@@ -1,7 +1,7 @@
 """Predictions and metadata over real gRPC channels."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import ml_dtypes
 import numpy as np
@@ -231,19 +231,22 @@ def test_outputs_come_as_content_where_told() -> None:
     assert y.tensor_content == b"\x01\x02\x03"
 
 
-def test_predictions_are_counted(server: _Server) -> None:
-    def count(status: str) -> int:
-        start = f'request_count{{model_name="vae",status="{status}"}} '
-        return int(
-            "0" + server.metrics.text().partition(start)[2].partition("\n")[0]
-        )
+def _count(server: _Server, status: str) -> int:
+    """Returns how many requests for `vae` were answered so."""
+    start = f'request_count{{model_name="vae",status="{status}"}} '
+    text = server.metrics.text().partition(start)[2]
+    return int("0" + text.partition("\n")[0])
 
-    good, bad = count("OK"), count("FAILED_PRECONDITION")
+
+def test_predictions_are_counted(server: _Server) -> None:
+    good, bad = _count(server, "OK"), _count(server, "FAILED_PRECONDITION")
     server.stub.Predict(predict_request("vae", "sample", seed=np.arange(3)))
     refusal(server.stub.Predict, predict_request("vae", "nope"))
-    assert (count("OK"), count("FAILED_PRECONDITION")) == (good + 1, bad + 1)
+    assert _count(server, "OK") == good + 1
+    assert _count(server, "FAILED_PRECONDITION") == bad + 1
     labels = 'model_name="vae",API="Predict",entrypoint="GRPC"'
     assert f"request_latency_count{{{labels}}}" in server.metrics.text()
+    assert 'runtime_latency_count{model_name="vae"' in server.metrics.text()
 
 
 def _metadata(
@@ -295,23 +298,29 @@ def test_metadata_refusals(
     assert refusal(server.stub.GetModelMetadata, request_) == (code, words)
 
 
-def test_examples_are_refused(server: _Server) -> None:
-    spec = model_pb2.ModelSpec(name="decoder")
-    start = "INVALID_ARGUMENT", "No classification inputs found"
-    request = classification_pb2.ClassificationRequest(model_spec=spec)
-    code, words = refusal(server.stub.Classify, request)
-    assert (code, words[: len(start[1])]) == start
-    request = regression_pb2.RegressionRequest(model_spec=spec)
-    code, words = refusal(server.stub.Regress, request)
-    assert words.startswith("No regression inputs found in SignatureDef: inp")
-    for api in ("Classify", "Regress"):
-        call = getattr(server.stub, api)
-        expected = ("INVALID_ARGUMENT", "Missing ModelSpec")
-        kind = {"Classify": classification_pb2.ClassificationRequest}
-        empty = kind.get(api, regression_pb2.RegressionRequest)()
-        assert refusal(call, empty) == expected
-    count = 'request_count{model_name="decoder",status="INVALID_ARGUMENT"}'
-    assert count in server.metrics.text()
+@pytest.mark.parametrize(
+    ("api", "make", "words"),
+    [
+        (
+            "Classify", classification_pb2.ClassificationRequest,
+            "No classification inputs found in SignatureDef: inputs",
+        ),
+        (
+            "Regress", regression_pb2.RegressionRequest,
+            "Expected one output Tensor.",
+        ),
+    ],
+)  # fmt: skip
+def test_examples_are_refused_and_counted(
+    server: _Server, api: str, make: Callable, words: str
+) -> None:
+    call = getattr(server.stub, api)
+    before = _count(server, "INVALID_ARGUMENT")
+    request = make(model_spec=model_pb2.ModelSpec(name="vae"))
+    code, found = refusal(call, request)
+    assert (code, found[: len(words)]) == ("INVALID_ARGUMENT", words)
+    assert _count(server, "INVALID_ARGUMENT") == before + 1
+    assert refusal(call, make()) == ("INVALID_ARGUMENT", "Missing ModelSpec")
 
 
 def test_multi_inference_is_refused(server: _Server) -> None:
