@@ -13,6 +13,8 @@ from export.server.flags import ServerFlags
 from export.server.options import Options
 from tfvae.errors import InputError
 
+SHARING = {"port": socket.SO_REUSEPORT, "rest_api_port": socket.SO_REUSEADDR}
+
 
 def read_config(
     flags: ServerFlags,
@@ -90,6 +92,9 @@ def read_ssl_config(flags: ServerFlags) -> str:
 def check_ports(flags: ServerFlags, *, host: str) -> None:
     """Makes sure, before anything is loaded, that the ports can be had.
 
+    Several servers may share one port of gRPC, as those of
+    tensorflow_model_server do; a port of REST they may not.
+
     Args:
       flags: that name them.
       host: the address to listen on.
@@ -108,7 +113,7 @@ def check_ports(flags: ServerFlags, *, host: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for name, port in used.items():
         with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.setsockopt(socket.SOL_SOCKET, SHARING[name], 1)
             try:
                 probe.bind((host, port))
             except OSError as error:

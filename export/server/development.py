@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from export import c_api
 from export.server import configuration, grpc_server, http, rest
@@ -64,16 +64,7 @@ def run(
                 f"Failed to start server. Error: {error}"
             ) from error
         if flags.port:
-            grpc = grpc_server.start(
-                manager,
-                metrics=metrics,
-                host=host,
-                port=flags.port,
-                max_threads=flags.grpc_max_threads or _threads(),
-                ssl_config=ssl_config,
-                health_check=flags.enable_grpc_healthcheck_service,
-                as_content=flags.enable_serialization_as_tensor_content,
-            )
+            grpc = _start_grpc(flags, manager, metrics, host, ssl_config)
             running.callback(grpc.close)
         if flags.rest_api_port:
             app = rest.make_app(
@@ -85,12 +76,42 @@ def run(
                 max_request_bytes=max_request_bytes or None,
                 pages=pages,
             )
-            listening = http.start_http(
-                app, host=host, port=flags.rest_api_port
-            )
+            with _port("rest_api_port", flags.rest_api_port) as port:
+                listening = http.start_http(app, host=host, port=port)
             running.callback(listening.close)
         on_ready()
         ending.wait()
+
+
+def _start_grpc(
+    flags: ServerFlags,
+    manager: Manager,
+    metrics: Metrics,
+    host: str,
+    ssl_config: str,
+) -> grpc_server.GrpcServer:
+    with _port("port", flags.port) as port:
+        return grpc_server.start(
+            manager,
+            metrics=metrics,
+            host=host,
+            port=port,
+            max_threads=flags.grpc_max_threads or _threads(),
+            ssl_config=ssl_config,
+            health_check=flags.enable_grpc_healthcheck_service,
+            as_content=flags.enable_serialization_as_tensor_content,
+        )
+
+
+@contextlib.contextmanager
+def _port(name: str, number: int) -> Iterator[int]:
+    """Tells of a port that was taken since it was looked at."""
+    try:
+        yield number
+    except (OSError, RuntimeError) as error:  # of a socket, of gRPC
+        raise FailedError(
+            f"`{name}` {number} was taken while the models loaded: {error}."
+        ) from error
 
 
 def _threads() -> int:

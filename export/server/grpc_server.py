@@ -73,10 +73,7 @@ def start(
     threads = ThreadPoolExecutor(max_threads, thread_name_prefix="grpc")
     server = grpc.server(
         threads,
-        options=(
-            ("grpc.max_receive_message_length", LARGEST_MESSAGE),
-            ("grpc.so_reuseport", 0),
-        ),
+        options=[("grpc.max_receive_message_length", LARGEST_MESSAGE)],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionService(manager, metrics=metrics, as_content=as_content),

@@ -188,13 +188,15 @@ def test_port_that_is_taken_is_told(which: str) -> None:
 
 @ours
 @pytest.mark.slow
-def test_second_server_is_kept_off_the_ports_of_the_first() -> None:
+def test_servers_may_share_the_port_of_grpc_but_not_of_rest() -> None:
     flags = (f"--model_base_path={MODELS / 'decoder'}",)
     with ServerProcess(*flags) as first:
         first.ready()
-        again = (*flags, f"--port={first.grpc_port}")
-        with ServerProcess(*again) as second:
-            assert second.process.wait(30) == 2
+        with ServerProcess(*flags, f"--port={first.grpc_port}") as second:
+            second.ready()
+        with ServerProcess(*flags, f"--rest_api_port={first.port}") as third:
+            assert third.process.wait(30) == 2
+            assert f"`rest_api_port` {first.port}" in third.output()
 
 
 @pytest.mark.slow

@@ -51,6 +51,9 @@ def test_one_version_is_told(
     (status,) = stub.GetModelStatus(request).model_version_status
     assert status.version == 5
     assert manager.asked[-1] == ("decoder", 5, None)
+    request = _status(name="decoder", version={"value": 0})
+    assert not stub.GetModelStatus(request).model_version_status
+    assert manager.asked[-1] == ("decoder", 0, None)
 
 
 def test_refusals(stub: Stub) -> None:

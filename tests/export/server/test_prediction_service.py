@@ -1,4 +1,4 @@
-"""Predictions and metadata over real gRPC channels."""
+"""Predictions over real gRPC channels."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -10,8 +10,6 @@ import tensorflow as tf
 
 from export.protos import (
     classification_pb2,
-    get_model_metadata_pb2,
-    inference_pb2,
     meta_graph_pb2,
     model_pb2,
     predict_pb2,
@@ -249,55 +247,6 @@ def test_predictions_are_counted(server: _Server) -> None:
     assert 'runtime_latency_count{model_name="vae"' in server.metrics.text()
 
 
-def _metadata(
-    name: str | None, *fields: str
-) -> get_model_metadata_pb2.GetModelMetadataRequest:
-    spec = None if name is None else model_pb2.ModelSpec(name=name)
-    return get_model_metadata_pb2.GetModelMetadataRequest(
-        model_spec=spec, metadata_field=fields
-    )
-
-
-def test_metadata_tell_the_signatures(server: _Server) -> None:
-    request = _metadata("conditional", "signature_def", "signature_def")
-    response = server.stub.GetModelMetadata(request)
-    assert response.model_spec == model_pb2.ModelSpec(
-        name="conditional", version={"value": 1}
-    )
-    table = get_model_metadata_pb2.SignatureDefMap()
-    assert response.metadata["signature_def"].Unpack(table)
-    assert set(table.signature_def) == {
-        "serving_default", "decode", "decode_png", "sample", "sample_png",
-        "__saved_model_init_op",
-    }  # fmt: skip
-    signature = table.signature_def["sample"]
-    assert set(signature.inputs) == {"seed", "label"}
-    assert signature.method_name == "tensorflow/serving/predict"
-    sizes = [dim.size for dim in signature.outputs["z"].tensor_shape.dim]
-    assert sizes == [-1, 3]
-
-
-@pytest.mark.parametrize(
-    ("request_", "code", "words"),
-    [
-        (_metadata(None), "INVALID_ARGUMENT", "Missing ModelSpec"),
-        (
-            _metadata("decoder"), "INVALID_ARGUMENT",
-            "GetModelMetadataRequest must specify at least one metadata_field",
-        ),
-        (
-            _metadata("decoder", "signature_def", "x"), "INVALID_ARGUMENT",
-            "Metadata field %s is not supportedx",
-        ),
-        (_metadata("nope", "signature_def"), "NOT_FOUND", "no nope"),
-    ],
-)  # fmt: skip
-def test_metadata_refusals(
-    server: _Server, request_: object, code: str, words: str
-) -> None:
-    assert refusal(server.stub.GetModelMetadata, request_) == (code, words)
-
-
 @pytest.mark.parametrize(
     ("api", "make", "words"),
     [
@@ -321,13 +270,3 @@ def test_examples_are_refused_and_counted(
     assert (code, found[: len(words)]) == ("INVALID_ARGUMENT", words)
     assert _count(server, "INVALID_ARGUMENT") == before + 1
     assert refusal(call, make()) == ("INVALID_ARGUMENT", "Missing ModelSpec")
-
-
-def test_multi_inference_is_refused(server: _Server) -> None:
-    request = inference_pb2.MultiInferenceRequest()
-    call = server.stub.MultiInference
-    assert refusal(call, request)[1] == "ModelSpec has no name specified."
-    request.tasks.add(model_spec={"name": "decoder"}, method_name="a/b")
-    assert refusal(call, request) == (
-        "UNIMPLEMENTED", "Unsupported signature method_name: a/b",
-    )  # fmt: skip
