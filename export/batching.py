@@ -8,7 +8,7 @@ from export import text_messages
 
 FILE = "batching_params.pbtxt"  # in a version's folder
 # What the server takes where the file is silent.
-MAX_BATCH_SIZE, MAX_EXECUTION_BATCH_SIZE = 1000, 1000
+MAX_BATCH_SIZE = 1000
 MAX_ENQUEUED_BATCHES, BATCH_TIMEOUT_MICROS = 10, 0
 
 
@@ -29,7 +29,7 @@ class BatchingParameters:
       enable_large_batch_splitting: whether a request above
         max_execution_batch_size is cut in parts.
       max_execution_batch_size: rows of a batch, where large ones are split;
-        default 1000.
+        default max_batch_size.
     """
 
     max_batch_size: int | None = None
@@ -87,7 +87,7 @@ class BatchingParameters:
     def _check_splitting(self, limit: int) -> None:
         if self.max_enqueued_batches == 0:
             raise ValueError("max_enqueued_batches must be positive; was 0")
-        rows = _or(self.max_execution_batch_size, MAX_EXECUTION_BATCH_SIZE)
+        rows = _or(self.max_execution_batch_size, limit)
         if limit < rows:
             # The server's words end in its three numbers, run together.
             raise ValueError(

@@ -237,4 +237,4 @@ def _listed(versions: list[int]) -> str:
 
 
 if __name__ == "__main__":
-    program.run_main(main)
+    program.run_main(main, stopped="stopped; the same command goes on.")

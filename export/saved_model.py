@@ -231,4 +231,6 @@ def _line(part: str, report: "Report", seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    program.run_main(main)
+    program.run_main(
+        main, stopped="stopped; nothing was published but what stands above."
+    )

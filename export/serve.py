@@ -206,4 +206,4 @@ def _announce(asked: Serving, name: str, *, host: str) -> None:
 
 
 if __name__ == "__main__":
-    program.run_main(main)
+    program.run_main(main, stopped="stopped.")

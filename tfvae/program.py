@@ -12,13 +12,19 @@ from tfvae.flags import HelpRequested
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
-def run_main(main: Callable[[list[str]], int]) -> None:
+RESUMABLE = "stopped; a run that had begun goes on with its --run_dir."
+
+
+def run_main(
+    main: Callable[[list[str]], int], *, stopped: str = RESUMABLE
+) -> None:
     """Runs a program's `main` and ends the process with its exit status.
 
     Args:
       main: takes sys.argv and returns the exit status. InputError becomes one
         line and status 2, FailedError one line and 1, Ctrl-C one line and
         130; any other error keeps its traceback.
+      stopped: what that line says after Ctrl-C.
     """
     name = os.path.basename(sys.argv[0])
     try:
@@ -34,11 +40,7 @@ def run_main(main: Callable[[list[str]], int]) -> None:
         print(f"{name}: {_one_line(error)}", file=sys.stderr)
         status = FAILED
     except KeyboardInterrupt:
-        print(
-            f"{name}: stopped; a run that had begun goes on with its "
-            "--run_dir.",
-            file=sys.stderr,
-        )
+        print(f"{name}: {stopped}", file=sys.stderr)
         status = INTERRUPTED
     sys.exit(status)
 

@@ -190,4 +190,4 @@ def _ask(client: "Client", rows: "Rows", inputs: "Arrays") -> "Arrays":
 
 if __name__ == "__main__":
     sys.argv[0] = "export.client"
-    program.run_main(main)
+    program.run_main(main, stopped="stopped.")

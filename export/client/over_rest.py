@@ -126,7 +126,8 @@ class RestTransport:
                 method, url, content=body, timeout=limits
             ) as response:
                 answer = await _read(response)
-        except httpx.HTTPError as error:
+        # What TLS tells after the handshake, the library passes on as it is.
+        except (httpx.HTTPError, ssl.SSLError) as error:
             raise self._failure(error) from error
         if response.has_redirect_location:
             raise BadAnswer(
@@ -137,7 +138,7 @@ class RestTransport:
             raise _refusal(response.status_code, answer)
         return answer
 
-    def _failure(self, error: httpx.HTTPError) -> ClientError:
+    def _failure(self, error: httpx.HTTPError | ssl.SSLError) -> ClientError:
         words = str(error) or type(error).__name__
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             cause = _system_error(error)

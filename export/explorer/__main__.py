@@ -70,4 +70,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    program.run_main(main)
+    program.run_main(main, stopped="stopped.")

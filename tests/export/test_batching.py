@@ -116,9 +116,13 @@ def test_what_is_no_such_text_is_refused(text: str, words: str) -> None:
             "max_enqueued_batches must be positive; was 0",
         ),
         (
-            {"enable_large_batch_splitting": True, "max_batch_size": 8},
+            {
+                "enable_large_batch_splitting": True,
+                "max_batch_size": 8,
+                "max_execution_batch_size": 9,
+            },
             "When enable_large_batch_splitting is true, input_batch_size_limit "
-            "must be greater than or equal to max_execution_batch_size.181000",
+            "must be greater than or equal to max_execution_batch_size.189",
         ),
     ],
 )
@@ -138,6 +142,7 @@ def test_what_the_server_would_not_load_is_refused(
         {"allowed_batch_sizes": (1000,)},
         {"max_enqueued_batches": 0, "batch_timeout_micros": 0},
         {"max_batch_size": 8, "max_execution_batch_size": 9},
+        {"max_batch_size": 8, "enable_large_batch_splitting": True},
         {
             "max_batch_size": 8,
             "max_execution_batch_size": 8,

@@ -62,11 +62,11 @@ def test_the_default_decodes_or_encodes() -> None:
     assert decoder.signatures["serving_default"] is decoder.signatures["decode"]
 
 
-def test_data_that_are_no_images_give_no_png() -> None:
-    model = build_model((6,), support="real")
-    servable = Servable(
-        model, DataSpec((6,), None, "real"), part="decoder", card=""
-    )
+@pytest.mark.parametrize("support", ["unit", "real"])
+def test_data_that_are_no_images_give_no_png(support: str) -> None:
+    model = build_model((3,), support=support)
+    spec = DataSpec((3,), None, support)
+    servable = Servable(model, spec, part="decoder", card="")
     assert not {"decode_png", "sample_png"} & set(servable.signatures)
 
 

@@ -41,6 +41,10 @@ KEYS = {
 }  # fmt: skip
 
 
+class NavigatedError(Exception):
+    """The page was left while it was asked."""
+
+
 class Browser:
     """One page of a browser.
 
@@ -105,8 +109,11 @@ class Browser:
         end = time.monotonic() + SECONDS
         tried = f"(() => {{ try {{ return ({code}); }} catch {{}} }})()"
         while time.monotonic() < end:
-            if self.evaluate(tried):
-                return
+            try:
+                if self.evaluate(tried):
+                    return
+            except NavigatedError:
+                continue  # the page that comes is asked
             time.sleep(0.01)
         raise AssertionError(f"never true: {code}")
 
@@ -168,6 +175,8 @@ class Browser:
         while True:
             answer = self._receive()
             if answer.get("id") == number:
+                if "navigated" in answer.get("error", {}).get("message", ""):
+                    raise NavigatedError
                 assert "error" not in answer, answer
                 return answer["result"]
             self._note(answer)
