@@ -19,10 +19,13 @@ import threading
 import time
 from typing import Any
 
+import grpc
 import httpx
 import numpy as np
 
-from export.client import Client, ClientError, InvalidArgument
+from export.client import Client, ClientError
+from export.protos import predict_pb2, prediction_service_pb2_grpc
+from export.tensors import to_proto
 from tests.export.server_process import ServerProcess
 from tfvae.run_dir import load_run
 
@@ -37,6 +40,12 @@ MALFORMED = (
     (b'{"signature_name": "nothing", "instances": [[0.5]]}', 400),
     (b'{"signature_name": "sample", "instances": [0.5]}', 400),
     (b"\xff" * 100, 400),
+)
+# A wrong width is refused by the operation that meets it, or, where others
+# wait, before it is joined with them.
+REFUSED = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.FAILED_PRECONDITION,
 )
 
 
@@ -69,12 +78,17 @@ class Load:
     def client(self, index: int) -> None:
         """Sends requests until it is told to stop."""
         rng = np.random.default_rng(index)
-        grpc = f"grpc://{self.server.grpc_address}"
-        url = grpc if index % 2 else self.server.url
-        with Client(url) as asked, httpx.Client() as raw:
+        address = self.server.grpc_address
+        url = f"grpc://{address}" if index % 2 else self.server.url
+        with (
+            Client(url) as asked,
+            httpx.Client() as raw,
+            grpc.insecure_channel(address) as channel,
+        ):
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
             while not self.stop.is_set():
                 if rng.random() < 0.2:
-                    self._malformed(rng, asked, raw)
+                    self._malformed(rng, raw, stub)
                 else:
                     self._good(rng, asked)
 
@@ -95,7 +109,10 @@ class Load:
         self.note(f"good, version {min(right)}" if right else "fault: wrong x")
 
     def _malformed(
-        self, rng: np.random.Generator, asked: Client, raw: httpx.Client
+        self,
+        rng: np.random.Generator,
+        raw: httpx.Client,
+        stub: prediction_service_pb2_grpc.PredictionServiceStub,
     ) -> None:
         body, status = MALFORMED[int(rng.integers(len(MALFORMED)))]
         answer = raw.post(
@@ -105,10 +122,14 @@ class Load:
             answer.content
         )
         self.note("malformed, refused" if right else f"fault: {answer}")
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = "decoder"
+        request.inputs["z"].CopyFrom(to_proto(np.zeros([3, 1], np.float32)))
         try:
-            asked.predict("decode", {"z": np.zeros([3, 1], np.float32)})
-        except InvalidArgument:
-            self.note("malformed, refused")
+            stub.Predict(request, timeout=30)
+        except grpc.RpcError as error:
+            right = error.code() in REFUSED
+            self.note("malformed, refused" if right else f"fault: {error}")
         else:
             self.note("fault: malformed, answered")
 

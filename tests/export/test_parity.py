@@ -120,7 +120,7 @@ def test_an_answer_that_differs_is_refused(
 
 
 def brighter(png_bytes: np.ndarray) -> np.ndarray:
-    pixels = [tf.io.decode_png(one) // 2 for one in png_bytes]
+    pixels = [tf.io.decode_png(one) + 2 for one in png_bytes]
     return np.array([tf.io.encode_png(one).numpy() for one in pixels], object)
 
 
@@ -130,6 +130,14 @@ def test_a_png_of_other_pixels_is_refused(
     spoil = spoiled("decode_png", "png_bytes", brighter)
     with pytest.raises(FailedError, match="png_bytes of signature decode_png"):
         check(monkeypatch, spoil)
+
+
+def test_numbers_above_one_are_compared_by_their_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spoil = spoiled("score", "log_likelihood", lambda value: value * 1.000005)
+    differences = check(monkeypatch, spoil, likelihood="bernoulli")
+    assert 4e-6 < differences["score"] < 7e-6
 
 
 def test_a_row_that_depends_on_its_batch_is_refused(
