@@ -282,6 +282,24 @@ def test_wheel_holds_every_package() -> None:
     }
 
 
+def test_wheel_holds_every_file_that_is_no_python() -> None:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    data = {
+        path
+        for package, globs in parser["options.package_data"].items()
+        for glob in globs.split(",")
+        for path in ROOT.joinpath(*package.split(".")).glob(glob.strip())
+    }
+    others = {
+        path
+        for name in PACKAGES
+        for path in (ROOT / name).rglob("*.*")
+        if path.suffix not in (".py", ".pyc")
+    }
+    assert others == data
+
+
 def _run(
     code_or_module: list[str], cwd: pathlib.Path
 ) -> subprocess.CompletedProcess:

@@ -72,6 +72,15 @@ def test_ctrl_c_outside_of_training_is_one_line(
     assert capsys.readouterr() == ("", expected)
 
 
+def test_a_package_s_program_has_the_package_s_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["there/export/client/__main__.py"])
+    with pytest.raises(SystemExit):
+        program.run_main(_raises(KeyboardInterrupt()), stopped="no more.")
+    assert capsys.readouterr() == ("", "client: no more.\n")
+
+
 def test_help_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert _status(_raises(HelpRequested("all flags"))) == 0
     assert capsys.readouterr() == ("all flags\n", "")

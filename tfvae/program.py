@@ -26,7 +26,9 @@ def run_main(
         130; any other error keeps its traceback.
       stopped: what that line says after Ctrl-C.
     """
-    name = os.path.basename(sys.argv[0])
+    folder, name = os.path.split(sys.argv[0])
+    if name == "__main__.py":
+        name = os.path.basename(folder)
     try:
         status = main(sys.argv)
         sys.stdout.flush()
