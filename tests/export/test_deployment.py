@@ -128,8 +128,8 @@ def test_check_looks_at_the_state(command: Any, state: str) -> None:
 
         def serve() -> None:
             connection, _ = server.accept()
-            with connection:
-                seen.append(connection.recv(1000))
+            with connection, connection.makefile("rb") as lines:
+                seen.extend(iter(lines.readline, b"\r\n"))
                 connection.sendall(answer.encode())
 
         thread = threading.Thread(target=serve)
@@ -140,7 +140,7 @@ def test_check_looks_at_the_state(command: Any, state: str) -> None:
             [bash, *arguments[:-1], script], timeout=10, check=False
         )
         thread.join()
-    assert seen == [b"GET /v1/models/decoder HTTP/1.0\r\n\r\n"]
+    assert seen == [b"GET /v1/models/decoder HTTP/1.0\r\n"]
     assert (result.returncode == 0) == (state == "AVAILABLE")
 
 
