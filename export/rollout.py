@@ -12,7 +12,6 @@ from tfvae.settings import setting
 
 if TYPE_CHECKING:
     from export.rollout_plan import Move
-    from export.server_state import ServerState
 
 SUMMARY = """Moves the labels of an export's models between their versions.
 
@@ -143,8 +142,7 @@ def show(asked: Rollout) -> None:
     Raises:
       FailedError: no server answers at the URL.
     """
-    from export import rollout_plan
-    from export.server_state import ServerState, UnreachableError
+    from export import rollout_plan, rollout_steps
 
     for standing in rollout_plan.standings(asked.export_dir, asked.model):
         print(f"{standing.name}: {_shown(standing.labels)}")
@@ -160,16 +158,10 @@ def show(asked: Rollout) -> None:
                 "rollback --version=N"
             )
         if asked.url:
-            try:
-                states = ServerState(asked.url).versions(standing.name)
-            except UnreachableError as error:
-                raise FailedError(str(error)) from error
-            for version, state in sorted(states.items()):
-                words = f": {state.code}: {state.message}"
-                print(
-                    f"  server: {version} {state.state}"
-                    f"{words if state.has_failed() else ''}"
-                )
+            states = rollout_steps.states(asked.url, standing.name)
+            for version, status in sorted(states.items()):
+                words = f": {status.error()}" if status.has_failed else ""
+                print(f"  server: {version} {status.state}{words}")
 
 
 def _move(moves: list["Move"], asked: Rollout) -> None:
@@ -179,30 +171,29 @@ def _move(moves: list["Move"], asked: Rollout) -> None:
     if not moves:
         return
     folder, end = asked.export_dir, time.monotonic() + asked.timeout
-    server = None if asked.offline else _load(moves, asked, end=end)
+    if not asked.offline:
+        _load(moves, asked, end=end)
     going_back = asked.action == "rollback"
     if not going_back:
         # Before the labels move, so that a kill leaves where to go back to.
         rollout_plan.remember(folder, moves, action=asked.action)
     with rollout_steps.put_back(folder, moves):
         rollout_steps.label(folder, moves)
-        if server:
-            rollout_steps.wait_until_labelled(server, moves, end=end)
+        if not asked.offline:
+            rollout_steps.wait_until_labelled(asked.url, moves, end=end)
     if going_back:
         rollout_plan.remember(folder, moves, action=asked.action)
     rollout_steps.drop(folder, moves)
-    if server:
-        rollout_steps.wait_until_dropped(server, moves, end=end)
+    if not asked.offline:
+        rollout_steps.wait_until_dropped(asked.url, moves, end=end)
 
 
-def _load(moves: list["Move"], asked: Rollout, *, end: float) -> "ServerState":
-    """Has the new versions loaded; returns the server that has done it."""
+def _load(moves: list["Move"], asked: Rollout, *, end: float) -> None:
+    """Has the new versions loaded, and waits for the server to do it."""
     from export import rollout_steps
-    from export.server_state import ServerState
 
-    server = ServerState(asked.url)
     if asked.url:
-        _check_server(server, moves)
+        _check_server(asked.url, moves)
     rollout_steps.load(asked.export_dir, moves)
     for move in moves:
         print(f"{move.before.name}: loading {move.version}", flush=True)
@@ -213,18 +204,17 @@ def _load(moves: list["Move"], asked: Rollout, *, end: float) -> "ServerState":
             "--url=http://HOST:PORT, or with --offline if no server runs."
         )
     with rollout_steps.put_back(asked.export_dir, moves):
-        rollout_steps.wait_until_loaded(server, moves, end=end)
-    return server
+        rollout_steps.wait_until_loaded(asked.url, moves, end=end)
 
 
-def _check_server(server: "ServerState", moves: list["Move"]) -> None:
+def _check_server(url: str, moves: list["Move"]) -> None:
     """Makes sure, before anything is changed, that a server answers."""
-    from export.server_state import UnreachableError
+    from export import rollout_steps
 
     try:
         for move in moves:
-            server.versions(move.before.name)
-    except UnreachableError as error:
+            rollout_steps.states(url, move.before.name)
+    except FailedError as error:
         raise FailedError(f"{error}; nothing was changed.") from error
 
 

@@ -9,11 +9,19 @@ import time
 from collections.abc import Iterator, Sequence
 
 from export import models_config
+from export.client import (
+    Client,
+    ClientError,
+    InvalidArgument,
+    NotFound,
+    VersionStatus,
+)
+from export.client.status import AVAILABLE
 from export.models_config import LABELS
 from export.rollout_plan import Move
-from export.server_state import AVAILABLE, ServerState, UnreachableError
 from tfvae.errors import FailedError
 
+ANSWER_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 UNKNOWN = (
     "the server does not know of it; does it read models.config again and "
@@ -64,13 +72,30 @@ def put_back(export_dir: str, moves: Sequence[Move]) -> Iterator[None]:
         raise FailedError(f"{error}; models.config is as it was.") from error
 
 
-def wait_until_loaded(
-    server: ServerState, moves: Sequence[Move], *, end: float
-) -> None:
+def states(url: str, model: str) -> dict[int, VersionStatus]:
+    """Returns the versions of a model that a server knows of.
+
+    Args:
+      url: of the server.
+      model: its name.
+
+    Raises:
+      InputError: the URL is none.
+      FailedError: no server of models answers there.
+    """
+    with _asking(url) as client:
+        try:
+            found = client.status(model=model)
+        except NotFound:
+            return {}
+    return {status.version: status for status in found}
+
+
+def wait_until_loaded(url: str, moves: Sequence[Move], *, end: float) -> None:
     """Waits until all versions that the labels move to are available.
 
     Args:
-      server: that reads models.config again and again.
+      url: of a server that reads models.config again and again.
       moves: what becomes of the models.
       end: of `time.monotonic`, after which it is given up.
 
@@ -79,16 +104,14 @@ def wait_until_loaded(
     """
     for move in moves:
         for version in sorted({move.labels[name] for name in LABELS}):
-            _wait_for_version(server, move.before.name, version, end=end)
+            _wait_for_version(url, move.before.name, version, end=end)
 
 
-def wait_until_labelled(
-    server: ServerState, moves: Sequence[Move], *, end: float
-) -> None:
+def wait_until_labelled(url: str, moves: Sequence[Move], *, end: float) -> None:
     """Waits until the labels lead to their new versions.
 
     Args:
-      server: that reads models.config again and again.
+      url: of a server that reads models.config again and again.
       moves: what becomes of the models.
       end: of `time.monotonic`, after which it is given up.
 
@@ -100,11 +123,11 @@ def wait_until_labelled(
             model, version = move.before.name, move.labels[name]
             while True:
                 try:
-                    answers = server.label(model, name)
+                    answers = _leads_to(url, model, name)
                     if answers == version:
                         break
                     seen = f"leads to {answers or 'no version'}"
-                except UnreachableError as error:
+                except FailedError as error:
                     seen = f"cannot be seen: {error}"
                 _pause(
                     f"the label {name} of {model} has not moved to {version} "
@@ -113,13 +136,11 @@ def wait_until_labelled(
                 )
 
 
-def wait_until_dropped(
-    server: ServerState, moves: Sequence[Move], *, end: float
-) -> None:
+def wait_until_dropped(url: str, moves: Sequence[Move], *, end: float) -> None:
     """Waits until no request reaches what has no label any more.
 
     Args:
-      server: that reads models.config again and again.
+      url: of a server that reads models.config again and again.
       moves: what became of the models.
       end: of `time.monotonic`, after which it is given up.
 
@@ -131,11 +152,11 @@ def wait_until_dropped(
         for version in set(move.before.served) - set(move.labels.values()):
             while True:
                 try:
-                    state = server.version(model, version).state
-                    if state != AVAILABLE:
+                    status = states(url, model).get(version)
+                    if status is None or status.state != AVAILABLE:
                         break
-                    seen = f"it is {state}"
-                except UnreachableError as error:
+                    seen = f"it is {status.state}"
+                except FailedError as error:
                     seen = str(error)
                 _pause(
                     f"the labels of {model} have moved, but version {version} "
@@ -145,25 +166,48 @@ def wait_until_dropped(
 
 
 def _wait_for_version(
-    server: ServerState, model: str, version: int, *, end: float
+    url: str, model: str, version: int, *, end: float
 ) -> None:
     while True:
         try:
-            state = server.version(model, version)
-            if state.state == AVAILABLE:
+            status = states(url, model).get(version)
+        except FailedError as error:
+            seen = str(error)
+        else:
+            if status and status.state == AVAILABLE:
                 return
-            if state.has_failed():
+            if status and status.has_failed:
                 raise FailedError(
                     f"version {version} of {model} cannot be loaded: "
-                    f"{state.code}: {state.message}"
+                    f"{status.error()}"
                 )
-            seen = f"it is {state.state}" if state.state else UNKNOWN
-        except UnreachableError as error:
-            seen = str(error)
+            seen = f"it is {status.state}" if status else UNKNOWN
         _pause(
             f"version {version} of {model} was not available in time: {seen}",
             end=end,
         )
+
+
+def _leads_to(url: str, model: str, label: str) -> int | None:
+    """Returns the version that answers for a label; None: none does."""
+    # The status is the same for every label; the metadata are not.
+    with _asking(url, label=label) as client:
+        try:
+            return client.metadata(model=model).version
+        except (InvalidArgument, NotFound):
+            return None
+
+
+@contextlib.contextmanager
+def _asking(url: str, *, label: str = "") -> Iterator[Client]:
+    """Lends a client that tries once; the rollout itself asks again."""
+    try:
+        with Client(
+            url, version_label=label, timeout=ANSWER_SECONDS, num_retries=0
+        ) as client:
+            yield client
+    except ClientError as error:
+        raise FailedError(f"no server of models at {url}: {error}") from error
 
 
 def _pause(failure: str, *, end: float) -> None:

@@ -54,6 +54,8 @@ def main(argv: list[str]) -> int:
             cert=asked.cert,
             key=asked.key,
         ) as client:
+            if asked.wait:
+                client.wait_ready(timeout=asked.wait)
             run = print_status if asked.mode == "status" else write
             run(client, asked)
     except ClientError as error:

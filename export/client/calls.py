@@ -1,6 +1,7 @@
 """From a call to requests: what is known, checked, split, tried and joined."""
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -184,11 +185,14 @@ class Calls:
                     ),
                     deadline,
                 )
-                signatures = servable.read_signatures(found)
-                served = Servable(target.name, signatures)
+                served = Servable(
+                    target.name,
+                    servable.read_signatures(found.signatures),
+                    version=servable.read_version(found.spec),
+                )
                 card = await self._card(target, served, deadline)
-                self._known[target.name] = Servable(
-                    target.name, signatures, card
+                self._known[target.name] = dataclasses.replace(
+                    served, card=card
                 )
             return self._known[target.name]
 

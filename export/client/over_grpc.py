@@ -16,6 +16,7 @@ from export.client.errors import (
     server_error,
 )
 from export.client.servable import Arrays, Signature
+from export.client.transport import Metadata
 from export.codes import Code
 from export.protos import (
     get_model_metadata_pb2,
@@ -105,9 +106,7 @@ class GrpcTransport:
         except ValueError as error:
             raise BadAnswer(f"a tensor that cannot be read: {error}") from error
 
-    async def metadata(
-        self, target: Target, *, timeout: float
-    ) -> get_model_metadata_pb2.SignatureDefMap:
+    async def metadata(self, target: Target, *, timeout: float) -> Metadata:
         """See `Transport.metadata`."""
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=_spec(target), metadata_field=[SIGNATURES]
@@ -118,7 +117,7 @@ class GrpcTransport:
         found = get_model_metadata_pb2.SignatureDefMap()
         if not response.metadata[SIGNATURES].Unpack(found):
             raise BadAnswer("metadata without signatures")
-        return found
+        return Metadata(response.model_spec, found)
 
     async def status(
         self, target: Target, *, timeout: float

@@ -16,9 +16,13 @@ from export.client.errors import (
     server_error,
 )
 from export.client.servable import Arrays, Signature
-from export.client.transport import MOST_ANSWER_BYTES
+from export.client.transport import MOST_ANSWER_BYTES, Metadata
 from export.codes import Code
-from export.protos import get_model_metadata_pb2, get_model_status_pb2
+from export.protos import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_pb2,
+)
 from tfvae.errors import InputError
 
 # Statuses that the server makes of several codes stand for the commonest.
@@ -82,18 +86,23 @@ class RestTransport:
             signature, await self._send("POST", path, timeout, body)
         )
 
-    async def metadata(
-        self, target: Target, *, timeout: float
-    ) -> get_model_metadata_pb2.SignatureDefMap:
+    async def metadata(self, target: Target, *, timeout: float) -> Metadata:
         """See `Transport.metadata`."""
         path = f"{_path(target)}/metadata"
         body = await self._send("GET", path, timeout)
-        found: Any = rest_json.read_object(body).get("metadata")
+        answer = rest_json.read_object(body)
+        found: Any = answer.get("metadata")
         found = found.get("signature_def") if isinstance(found, dict) else None
         if found is None:
             raise BadAnswer("metadata without signatures")
-        into = get_model_metadata_pb2.SignatureDefMap()
-        return rest_json.read_message(found, into)
+        return Metadata(
+            rest_json.read_message(
+                answer.get("model_spec", {}), model_pb2.ModelSpec()
+            ),
+            rest_json.read_message(
+                found, get_model_metadata_pb2.SignatureDefMap()
+            ),
+        )
 
     async def status(
         self, target: Target, *, timeout: float

@@ -8,8 +8,8 @@ from tfvae.errors import InputError
 from tfvae.settings import setting
 
 ALWAYS = (
-    "mode", "url", "model", "version", "version_label", "timeout", "header",
-    "ca", "cert", "key",
+    "mode", "url", "model", "version", "version_label", "timeout", "wait",
+    "header", "ca", "cert", "key",
 )  # fmt: skip
 CONDITION = ("label", "images", "mask")
 WORK = ("out", "num_concurrent")
@@ -63,6 +63,11 @@ class Request:
         30.0,
         "seconds for a request, further tries included",
         number=float, above=0, maximum=1e6,
+    )  # fmt: skip
+    wait: float = setting(
+        0.0,
+        "seconds to wait at most until the model is available; 0: none",
+        number=float, minimum=0, maximum=1e6,
     )  # fmt: skip
     header: str = setting(
         "", 'sent with every request, for a proxy: "Name: value"'

@@ -9,7 +9,7 @@ import numpy as np
 
 from export.c_api import DTYPES
 from export.client.errors import BadAnswer
-from export.protos import get_model_metadata_pb2, meta_graph_pb2
+from export.protos import get_model_metadata_pb2, meta_graph_pb2, model_pb2
 from tfvae.errors import InputError
 
 Arrays = dict[str, np.ndarray]
@@ -80,11 +80,13 @@ class Servable:
       name: of the model.
       signatures: by name.
       card: what `describe` answers; None: the servable has no such signature.
+      version: that these are of; None: the server did not say.
     """
 
     name: str
     signatures: Mapping[str, Signature]
     card: Mapping[str, Any] | None = None
+    version: int | None = None
 
     def signature(self, name: str) -> Signature:
         """Returns one of its signatures.
@@ -121,6 +123,11 @@ def read_signatures(
             for info in infos.values()
         )
     }
+
+
+def read_version(found: model_pb2.ModelSpec) -> int | None:
+    """Returns the version that metadata are of; None: they do not say."""
+    return found.version.value if found.HasField("version") else None
 
 
 def read_card(text: bytes) -> dict[str, Any]:

@@ -83,7 +83,9 @@ class StatusServer:
                 return 400, {"error": "no such label"}
             if not self._is_up(name, version):
                 return 404, {"error": "no such version"}
-            return 200, {"model_spec": {"name": name, "version": str(version)}}
+            spec = {"name": name, "version": str(version)}
+            signatures = {"signature_def": {"signature_def": {}}}
+            return 200, {"model_spec": spec, "metadata": signatures}
         versions = [self._state(name, v) for v in sorted(self.known[name])]
         return 200, {"model_version_status": versions[::-1]}
 

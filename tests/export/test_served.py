@@ -11,6 +11,7 @@ import pytest
 
 from export import saved_model
 from export.client import Client
+from export.client import __main__ as client_program
 from tests.export.server_process import ServerProcess
 from tests.small_runs import save_run
 from tfvae.run_dir import Run
@@ -137,6 +138,19 @@ def test_a_seed_gives_the_same_bits_whatever_shares_the_batch(
         first = batch[:NUM_ALONE].tobytes()
         assert alone().tobytes() == first
         assert under_load(served, alone).tobytes() == first
+
+
+def test_the_program_waits_for_a_server_that_starts(
+    served: Served, tmp_path: pathlib.Path
+) -> None:
+    run, _ = served
+    export_dir = pathlib.Path(run.run_dir.path).with_name("E")
+    with ServerProcess(f"--export_dir={export_dir}") as starting:
+        arguments = [f"--url={starting.url}", "--wait=60", "--num=3"]
+        out = f"--out={tmp_path / 'x.npz'}"
+        assert client_program.main(["client", "sample", *arguments, out]) == 0
+    with np.load(tmp_path / "x.npz") as arrays:
+        assert arrays["x"].shape == (3, *run.spec.event_shape)
 
 
 def test_the_explorer_is_served(served: Served) -> None:

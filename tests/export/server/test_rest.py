@@ -227,12 +227,9 @@ def test_metrics_and_cors() -> None:
         assert headers["access-control-allow-methods"] == "POST, GET"
 
 
-def test_a_large_batch_of_images_takes_no_seconds(server: HttpServer) -> None:
+def test_a_large_batch_comes_back_to_the_bit(server: HttpServer) -> None:
     images = np.random.RandomState(0).rand(5, 64, 64, 3).astype(np.float32)
     body = json.dumps({"instances": images.tolist()}).encode()
-    start = time.process_time()
     _, _, content = _ask(server, "POST", PREDICT, body)
-    seconds = time.process_time() - start
     values = np.array(json.loads(content)["predictions"], np.float32)
     np.testing.assert_array_equal(values, images)
-    assert seconds < 2
