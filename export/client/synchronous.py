@@ -161,3 +161,5 @@ async def _end(client: AsyncClient) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await client.close()
+    # Of the HTTP library, where an answer was not read to its end.
+    await asyncio.get_running_loop().shutdown_asyncgens()
