@@ -7,12 +7,12 @@ gives the same for the machine that holds the export.
 """
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 
 from google.protobuf import text_format
 
+from export import locking
 from export.protos import model_server_config_pb2 as config_pb2
 from tfvae import atomic
 from tfvae.errors import InputError
@@ -62,7 +62,7 @@ def edit(export_dir: str) -> Iterator[config_pb2.ModelServerConfig]:
     Args:
       export_dir: the export folder.
     """
-    with locked(export_dir, MODELS):
+    with locking.locked(export_dir, MODELS):
         config = read(export_dir)
         before = config.SerializeToString(deterministic=True)
         yield config
@@ -70,25 +70,6 @@ def edit(export_dir: str) -> Iterator[config_pb2.ModelServerConfig]:
             text = text_format.MessageToString(config).encode()
             path = os.path.join(export_dir, MODELS)
             atomic.write_whole(path, lambda file: file.write(text))
-
-
-@contextlib.contextmanager
-def locked(export_dir: str, name: str, *, wait: bool = True) -> Iterator[None]:
-    """Keeps other processes out of the same block.
-
-    The lock goes with the process that holds it, however that ends.
-
-    Args:
-      export_dir: the export folder.
-      name: of the lock.
-      wait: until another process is through.
-
-    Raises:
-      BlockingIOError: another one is in it, and `wait` is false.
-    """
-    with open(os.path.join(export_dir, f".{name}.lock"), "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
 
 
 def add(

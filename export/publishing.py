@@ -13,12 +13,14 @@ import re
 import shutil
 import uuid
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 
+from export import locking
 from tfvae.errors import InputError
 from tfvae.folder import Folder
 
 STAGED, DELETED = ".staging-", ".deleted-"
-LOCK, HIGHEST = ".tfvae-lock", ".tfvae-versions.json"
+HIGHEST = ".tfvae-versions.json"
 # A server takes these names for versions; so "007" and " 7" are 7.
 NUMBER = re.compile(r"\s*[+-]?\d+\s*")
 LARGEST = 2**63 - 1
@@ -56,7 +58,7 @@ class ExportDir(Folder):
         try:
             for part in parts:
                 os.makedirs(self.file(part), exist_ok=True)
-            with self._lock():
+            with self.lock():
                 self._remove_leftovers(parts)
                 staging = Staging(self, parts)
         except OSError as error:
@@ -80,7 +82,7 @@ class ExportDir(Folder):
         Returns:
           versions: that were removed.
         """
-        with self._lock():
+        with self.lock():
             versions = self.versions(part)
             old = [v for v in versions[: max(0, len(versions) - keep)]]
             removed = [version for version in old if version not in but]
@@ -93,12 +95,9 @@ class ExportDir(Folder):
             self._remove_leftovers([part])
         return removed
 
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Keeps others out; the system frees it when a process is killed."""
-        with open(self.file(LOCK), "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def lock(self) -> AbstractContextManager[None]:
+        """Keeps other exports out of a block."""
+        return locking.locked(self.path, "versions")
 
     def _next_version(self, parts: Sequence[str], asked: int) -> int:
         """Returns a number that was never used, and notes that it is."""
@@ -165,7 +164,7 @@ class Staging:
         for folder in self.folders.values():
             _to_disk(folder)
         export_dir = self._export_dir
-        with export_dir._lock():
+        with export_dir.lock():
             version = export_dir._next_version([*self.folders], version)
             for part, folder in self.folders.items():
                 os.rename(folder, export_dir.file(part, str(version)))

@@ -108,10 +108,10 @@ def roll_out(asked: Rollout) -> None:
         the folder cannot be written.
       FailedError: a version cannot be loaded, or no server can be waited for.
     """
-    from export import models_config, rollout_plan
+    from export import locking, rollout_plan
 
     try:
-        with models_config.locked(asked.export_dir, "rollout", wait=False):
+        with locking.locked(asked.export_dir, "rollout", wait=False):
             moves = [
                 rollout_plan.plan(asked.action, model, version=asked.version)
                 for model in rollout_plan.standings(

@@ -126,20 +126,6 @@ def test_one_edits_at_a_time(tmp_path: pathlib.Path) -> None:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_lock_that_is_held_is_refused_or_waited_for(
-    tmp_path: pathlib.Path,
-) -> None:
-    folder = str(tmp_path)
-    with (
-        models_config.locked(folder, "rollout"),
-        pytest.raises(BlockingIOError, match="unavailable"),
-        models_config.locked(folder, "rollout", wait=False),
-    ):
-        pass
-    with models_config.locked(folder, "rollout", wait=False):
-        pass
-
-
 def test_published_versions_are_whole_numbers_with_a_model(
     tmp_path: pathlib.Path,
 ) -> None:
