@@ -4,11 +4,11 @@ import pathlib
 from collections.abc import Iterator
 
 import pytest
-import status_server
 from google.protobuf import text_format
 
 from export import rollout, rollout_steps, serving_config
 from export.protos import model_server_config_pb2
+from tests.export import status_server
 
 
 @pytest.fixture

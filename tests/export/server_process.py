@@ -1,5 +1,7 @@
 """A server in a process of its own: ours, or the one TF_MODEL_SERVER names."""
 
+import contextlib
+import itertools
 import os
 import pathlib
 import signal
@@ -14,11 +16,18 @@ REAL = os.environ.get("TF_MODEL_SERVER", "")
 OURS = [sys.executable, "-m", "export.serve"]
 
 
+# Below those that the system gives out by itself; a hundred for each process,
+# so that servers of tests that run side by side do not meet on one.
+_PORTS = itertools.count(10_000 + 100 * (os.getpid() % 200))
+
+
 def free_port() -> int:
-    """Returns a port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Returns a port on which nothing listens, another one at every call."""
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("the ports never end")
 
 
 class ServerProcess:

@@ -6,10 +6,10 @@ import shutil
 import time
 
 import pytest
-import status_server
-from rollouts import config, folder, run, server
 
 from export import models_config
+from tests.export import status_server
+from tests.export.rollouts import config, folder, run, server
 from tfvae.errors import FailedError, InputError
 
 __all__ = ["folder", "server"]  # fixtures

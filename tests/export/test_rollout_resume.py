@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-import status_server
-from rollouts import config, folder, run, server
 
 from export import models_config, rollout
+from tests.export import status_server
+from tests.export.rollouts import config, folder, run, server
 from tfvae.errors import InputError
 from tfvae.flags import HelpRequested
 

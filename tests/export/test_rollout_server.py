@@ -6,8 +6,6 @@ from typing import Any
 
 import grpc
 import pytest
-import status_server
-from rollouts import config, folder, run, server
 
 from export import models_config, rollout_steps
 from export.client import Client, VersionStatus
@@ -16,6 +14,8 @@ from export.protos import (
     get_model_metadata_pb2,
     prediction_service_pb2_grpc,
 )
+from tests.export import status_server
+from tests.export.rollouts import config, folder, run, server
 from tfvae.errors import FailedError, InputError
 
 __all__ = ["folder", "server"]  # fixtures

@@ -10,9 +10,9 @@ import urllib.error
 import urllib.request
 
 import pytest
-from server_process import REAL, ServerProcess, free_port
 
 from export import rollout, serving_config
+from tests.export.server_process import REAL, ServerProcess, free_port
 from tfvae.errors import FailedError
 
 MODELS = pathlib.Path(__file__).parent / "recorded" / "models"
