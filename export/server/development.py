@@ -55,10 +55,8 @@ def run(
         try:
             manager = Manager(config, options, metrics=metrics)
             running.callback(manager.close)
-            manager.start()
-            while not manager.wait_until_ready(LOOK_SECONDS):
-                if ending.wait(0):
-                    return
+            if not _load(manager, ending):
+                return
         except ServingError as error:
             raise FailedError(
                 f"Failed to start server. Error: {error}"
@@ -81,6 +79,15 @@ def run(
             running.callback(listening.close)
         on_ready()
         ending.wait()
+
+
+def _load(manager: Manager, ending: Ending) -> bool:
+    """Loads the models; False: it was told to end meanwhile."""
+    manager.start()
+    while not manager.wait_until_ready(LOOK_SECONDS):
+        if ending.wait(0):
+            return False
+    return True
 
 
 def _start_grpc(

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from typing import Any, NoReturn
 
 import grpc
 import numpy as np
@@ -111,13 +112,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: grpc.ServicerContext,
     ) -> classification_pb2.ClassificationResponse:
         """Refuses."""
-        spec = request.model_spec
-        with self._counted("Classify", spec), self._use(request) as servable:
-            example_requests.refuse(
-                servable,
-                signature_name=spec.signature_name,
-                method=example_requests.CLASSIFY,
-            )
+        self._refuse("Classify", request, method=example_requests.CLASSIFY)
 
     @answered
     def Regress(
@@ -126,13 +121,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: grpc.ServicerContext,
     ) -> regression_pb2.RegressionResponse:
         """Refuses."""
-        spec = request.model_spec
-        with self._counted("Regress", spec), self._use(request) as servable:
-            example_requests.refuse(
-                servable,
-                signature_name=spec.signature_name,
-                method=example_requests.REGRESS,
-            )
+        self._refuse("Regress", request, method=example_requests.REGRESS)
 
     @answered
     def MultiInference(
@@ -144,6 +133,14 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         first = (*request.tasks, inference_pb2.InferenceTask())[0]
         with _held(self._manager, first.model_spec) as servable:
             example_requests.refuse_all(servable, request.tasks)
+
+    def _refuse(self, api: str, request: Any, *, method: str) -> NoReturn:
+        """Refuses a request for a signature that takes examples."""
+        spec = request.model_spec
+        with self._counted(api, spec), self._use(request) as servable:
+            example_requests.refuse(
+                servable, signature_name=spec.signature_name, method=method
+            )
 
     def _use(
         self, request: predict_pb2.PredictRequest

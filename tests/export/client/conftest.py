@@ -1,5 +1,6 @@
 """A toy server over each transport, and a client of it."""
 
+import pathlib
 from collections.abc import Iterator
 
 import pytest
@@ -23,6 +24,20 @@ def toy() -> Toy:
 def url(toy: Toy, request: pytest.FixtureRequest) -> Iterator[str]:
     with TRANSPORTS[request.param](toy) as url:
         yield url
+
+
+@pytest.fixture
+def served(toy: Toy) -> Iterator[str]:
+    with TRANSPORTS["rest"](toy) as url:
+        yield url
+
+
+@pytest.fixture
+def here(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> pathlib.Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

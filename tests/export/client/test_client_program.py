@@ -2,32 +2,17 @@
 
 import pathlib
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.export.client import toy_models, toy_server
+from tests.export.client import toy_models
 from tests.export.client.program_runs import npz, pixels, run
 from tests.export.client.toy_models import IMAGE, Toy
 from tfvae.errors import InputError
 
 SEEDS = np.array([6, 7, 8, 9, 10])
-
-
-@pytest.fixture
-def served(toy: Toy) -> Iterator[str]:
-    with toy_server.rest(toy) as url:
-        yield url
-
-
-@pytest.fixture
-def here(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> pathlib.Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_sample_as_arrays(

@@ -4,7 +4,6 @@ import io
 import pathlib
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,12 +14,6 @@ from tests.export.client.toy_models import Toy
 from tfvae.errors import FailedError
 
 ROOT = pathlib.Path(__file__).parents[3]
-
-
-@pytest.fixture
-def served(toy: Toy) -> Iterator[str]:
-    with toy_server.rest(toy) as url:
-        yield url
 
 
 def test_status_is_a_table(

@@ -14,24 +14,10 @@ from tests.export.client.toy_models import IMAGE, Toy
 from tfvae.errors import FailedError, InputError
 
 
-@pytest.fixture
-def served(toy: Toy) -> Iterator[str]:
-    with toy_server.rest(toy) as url:
-        yield url
-
-
 @pytest.fixture(scope="module")
 def always_served() -> Iterator[str]:
     with toy_server.rest(Toy()) as url:
         yield url
-
-
-@pytest.fixture
-def here(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> pathlib.Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,11 @@
 
 import pathlib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from export.client.request import ALWAYS, ENDINGS, MODES, Request
-from tests.export.client import toy_server
 from tests.export.client.program_runs import npz
 from tests.export.client.toy_models import CARD, Toy
 from tfvae.errors import InputError
@@ -18,20 +16,6 @@ OTHER: dict[str, Any] = {
     "out": "b.npz", "z": "1", "num": 3, "seed": 3, "label": (1,),
     "images": "a.npz", "mask": "a.png", "num_concurrent": 2,
 }  # fmt: skip
-
-
-@pytest.fixture
-def served(toy: Toy) -> Iterator[str]:
-    with toy_server.rest(toy) as url:
-        yield url
-
-
-@pytest.fixture
-def here(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> pathlib.Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_settings_reach_the_server(

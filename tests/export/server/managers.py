@@ -1,44 +1,15 @@
 """Managers of fake models, and what is asked of them."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from export.codes import Code
 from export.server.errors import ServingError
 from export.server.manager import Manager
-from export.server.metrics import Metrics
-from export.server.options import Options
-from tests.export.server.fake_models import FakeLoad, until
+from tests.export.server.fake_models import until
 
 Make = Callable[..., Manager]
-
-
-@contextlib.contextmanager
-def making(load: FakeLoad) -> Iterator[Make]:
-    """Yields what makes a manager that is closed at the end.
-
-    It looks at the base paths only when `poll` is called.
-    """
-    made = []
-
-    def make(config: object, **options: object) -> Manager:
-        values = {
-            "file_system_poll_wait_seconds": -1,
-            "max_num_load_retries": 0,
-        }
-        manager = Manager(
-            config, Options(**values | options), metrics=Metrics(), load=load
-        )
-        made.append(manager)
-        return manager
-
-    try:
-        yield make
-    finally:
-        for manager in made:
-            manager.close()
 
 
 def ready(manager: Manager) -> Manager:

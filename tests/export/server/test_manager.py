@@ -1,7 +1,6 @@
 """A server's models follow its folders."""
 
 import pathlib
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +10,6 @@ from export.server.errors import ServingError
 from export.server.manager import Manager
 from export.server.metrics import Metrics
 from export.server.options import Options
-from tests.export.server import managers
 from tests.export.server.fake_models import FakeLoad, make_config, make_versions
 from tests.export.server.managers import (
     Make,
@@ -21,23 +19,6 @@ from tests.export.server.managers import (
     settle,
     states,
 )
-
-
-@pytest.fixture
-def load() -> FakeLoad:
-    return FakeLoad()
-
-
-@pytest.fixture
-def make(load: FakeLoad) -> Iterator[Make]:
-    with managers.making(load) as make:
-        yield make
-
-
-@pytest.fixture
-def base(tmp_path: pathlib.Path) -> pathlib.Path:
-    """Returns a base path with two versions."""
-    return make_versions(tmp_path / "base", 1, 2)
 
 
 def test_model_is_served(make: Make, base: pathlib.Path) -> None:

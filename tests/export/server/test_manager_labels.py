@@ -1,14 +1,12 @@
 """A server's version labels: where they lead, and where they may move."""
 
 import pathlib
-from collections.abc import Iterator
 
 import pytest
 
 from export.codes import Code
 from export.server.errors import ServingError
-from tests.export.server import managers
-from tests.export.server.fake_models import FakeLoad, make_config, make_versions
+from tests.export.server.fake_models import make_config
 from tests.export.server.managers import (
     Make,
     ready,
@@ -17,23 +15,6 @@ from tests.export.server.managers import (
     settle,
     states,
 )
-
-
-@pytest.fixture
-def load() -> FakeLoad:
-    return FakeLoad()
-
-
-@pytest.fixture
-def make(load: FakeLoad) -> Iterator[Make]:
-    with managers.making(load) as make:
-        yield make
-
-
-@pytest.fixture
-def base(tmp_path: pathlib.Path) -> pathlib.Path:
-    """Returns a base path with two versions."""
-    return make_versions(tmp_path / "base", 1, 2)
 
 
 def test_labels_lead_to_versions(make: Make, base: pathlib.Path) -> None:

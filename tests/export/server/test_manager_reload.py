@@ -2,7 +2,6 @@
 
 import pathlib
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +10,6 @@ from export.protos import model_server_config_pb2
 from export.server import manager as manager_module
 from export.server.errors import ServingError
 from export.server.manager import Manager
-from tests.export.server import managers
 from tests.export.server.fake_models import (
     FakeLoad,
     make_config,
@@ -26,23 +24,6 @@ from tests.export.server.managers import (
     settle,
     states,
 )
-
-
-@pytest.fixture
-def load() -> FakeLoad:
-    return FakeLoad()
-
-
-@pytest.fixture
-def make(load: FakeLoad) -> Iterator[Make]:
-    with managers.making(load) as make:
-        yield make
-
-
-@pytest.fixture
-def base(tmp_path: pathlib.Path) -> pathlib.Path:
-    """Returns a base path with two versions."""
-    return make_versions(tmp_path / "base", 1, 2)
 
 
 def test_reload_waits_for_the_first_models(
