@@ -8,9 +8,12 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
+from export import graph_checks
+from export.protos import meta_graph_pb2
 from export.signatures import SIGNATURES, Servable, row_normals
 from tests.small_runs import NUM_CLASSES, build_model
 from tfvae.data.spec import DataSpec
+from tfvae.distributions.likelihoods import LIKELIHOODS
 from tfvae.learner import Learner
 
 SHAPE = (5, 4, 1)
@@ -21,7 +24,7 @@ SEEDS = np.array([7, -(2**61), 2**40 + 7])
 
 @functools.cache
 def served(part: str = "vae", **settings: Any) -> tuple[Learner, Servable]:
-    model = build_model(SHAPE, likelihood="bernoulli", **settings)
+    model = build_model(SHAPE, **{"likelihood": "bernoulli"} | settings)
     return model, Servable(model, SPEC, part=part, card='{"name": "é"}')
 
 
@@ -185,6 +188,17 @@ def test_the_card_is_told_for_every_row() -> None:
     assert list(servable.inputs["describe"]) == ["row"]
     cards = call(servable, "describe", row=[4, 5, 6])["card"]
     assert [card.decode() for card in cards] == ['{"name": "é"}'] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_every_likelihood_can_be_served(likelihood: str) -> None:
+    _, servable = served(likelihood=likelihood)
+    for function in servable.signatures.values():
+        graph = meta_graph_pb2.MetaGraphDef()
+        text = function.graph.as_graph_def().SerializeToString()
+        graph.graph_def.MergeFromString(text)
+        assert graph_checks.check_operations(graph) > 2
 
 
 @pytest.mark.parametrize("posterior", ["tril", "iaf"])

@@ -124,7 +124,23 @@ class CategoricalLevels(tfd.Distribution):
 
     def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
         k = tf.cast(nearest_level(x, self._top), tf.int32)
-        return self._categorical.log_prob(k)
+        batch = self.logits.shape[:-1]
+        shape = tf.broadcast_dynamic_shape(
+            tf.shape(k), tf.shape(self.logits)[:-1]
+        )
+        num_levels = self.logits.shape[-1]
+        logits = tf.broadcast_to(
+            self.logits, tf.concat([shape, [num_levels]], axis=0)
+        )
+        # -log softmax(logits)[k]; `tf.nn` would add an assertion on the shapes,
+        # which fails whoever shares a served batch.
+        loss, _ = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+            features=tf.reshape(logits, [-1, num_levels]),
+            labels=tf.reshape(tf.broadcast_to(k, shape), [-1]),
+        )
+        log_prob = tf.reshape(-loss, shape)
+        log_prob.set_shape(tf.broadcast_static_shape(k.shape, batch))
+        return log_prob
 
     def _mean(self) -> tf.Tensor:
         levels = tf.range(self._top + 1, dtype=tf.float32) / self._top
