@@ -79,8 +79,7 @@ class Servable:
     def __init__(
         self, model: Learner, spec: DataSpec, *, part: str, card: str
     ) -> None:
-        networks = _Networks(model)
-        functions = _Functions(model, networks, card)
+        functions = _Functions(model, spec.event_shape, card)
         specs = {
             "x": tf.TensorSpec([None, *spec.event_shape], tf.float32),
             "z": tf.TensorSpec([None, model.latent_dim], tf.float32),
@@ -155,11 +154,16 @@ class _Networks:
 class _Functions:
     """What the signatures compute; a method takes its inputs by name."""
 
-    def __init__(self, model: Learner, networks: _Networks, card: str) -> None:
-        self.model, self.networks, self.card = model, networks, card
+    def __init__(
+        self, model: Learner, event_shape: tuple[int, ...], card: str
+    ) -> None:
+        self.model, self.networks = model, _Networks(model)
+        self.event_shape, self.card = event_shape, card
 
     def decode(self, z: tf.Tensor, **condition: tf.Tensor) -> Tensors:
-        return {"x": self.networks.likelihood(z, condition).mean()}
+        x = self.networks.likelihood(z, condition).mean()
+        x.set_shape([None, *self.event_shape])  # some means have lost it
+        return {"x": x}
 
     def decode_png(self, z: tf.Tensor, **condition: tf.Tensor) -> Tensors:
         return {"png_bytes": _png(self.decode(z, **condition)["x"])}

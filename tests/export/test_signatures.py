@@ -199,6 +199,9 @@ def test_every_likelihood_can_be_served(likelihood: str) -> None:
         text = function.graph.as_graph_def().SerializeToString()
         graph.graph_def.MergeFromString(text)
         assert graph_checks.check_operations(graph) > 2
+        for tensor in function.structured_outputs.values():
+            assert tensor.shape[0] is None
+            assert None not in tensor.shape[1:]
 
 
 @pytest.mark.parametrize("posterior", ["tril", "iaf"])
