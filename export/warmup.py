@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import tensorflow as tf
 
 from export.protos import predict_pb2, prediction_log_pb2, tensor_pb2
+from export.server.warm_up import FILE, MOST_RECORDS
 
-FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
-MOST_RECORDS = 1000  # more, and the server refuses the version
+__all__ = ["FILE", "MOST_RECORDS", "requests", "write"]
+
 # {input: the value of all its numbers}; 0 elsewhere
 VALUES = {"x": 0.5, "image": 0.5}
 

@@ -145,19 +145,13 @@ def test_mean_lies_in_the_range_of_the_data(case: Case, size: float) -> None:
 
 
 @every_case
-def test_as_a_tensor_it_is_its_mean(case: Case) -> None:
-    px = make(case)(draw_parameters(case, 3, *EVENT_SHAPE))
+def test_as_a_tensor_it_is_its_mean_and_alone_it_is_none(case: Case) -> None:
+    layer, parameters = make(case), draw_parameters(case, 3, *EVENT_SHAPE)
+    px = layer(parameters)
     np.testing.assert_array_equal(tf.convert_to_tensor(px), px.mean())
-
-
-@every_case
-def test_alone_the_distribution_is_the_same_and_no_tensor(case: Case) -> None:
-    parameters = draw_parameters(case, 3, *EVENT_SHAPE)
-    layer = make(case)
-    called = layer(parameters)
     alone = layer.distribution(tf.constant(parameters))
     assert not tf.is_tensor(alone)
-    np.testing.assert_array_equal(alone.mean(), called.mean())
+    np.testing.assert_array_equal(alone.mean(), px.mean())
 
 
 @every_case
