@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from tests.conftest import replicas
-from tfvae import build, resolve
+from tfvae import build, optimizers, resolve
 from tfvae import settings as settings_lib
 from tfvae.baselines import AutoEncoder
 from tfvae.config import FIELDS, Config
@@ -263,7 +263,7 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("adam", tf_keras.optimizers.Adam),
+        ("adam", optimizers.Adam),
         ("rmsprop", tf_keras.optimizers.RMSprop),
         ("sgd", tf_keras.optimizers.SGD),
     ],

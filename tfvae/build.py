@@ -20,10 +20,11 @@ from tfvae.objectives import schedules
 from tfvae.objectives.draws import Objective
 from tfvae.objectives.penalty import KLPenalty
 from tfvae.objectives.table import OBJECTIVES, Setting
+from tfvae.optimizers import Adam
 from tfvae.vae import VAE
 
 OPTIMIZERS = {
-    "adam": tf_keras.optimizers.Adam,
+    "adam": Adam,
     "rmsprop": tf_keras.optimizers.RMSprop,
     "sgd": tf_keras.optimizers.SGD,
 }

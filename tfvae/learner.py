@@ -24,16 +24,17 @@ class Learner(tf_keras.Model):
     `predict(x)`, which reconstructs. A model with a condition needs it as y,
     as in `fit(x, y)`; without one, y is ignored (but Keras hands sample weights
     on only where it is given y). Under a `tf.distribute` strategy the batch
-    size is global, and neither the loss nor the noise depends on the number of
-    replicas.
+    size is global; neither loss nor noise depends on the number of replicas.
 
     Attributes:
       terms_named: figures of each example that a step logs.
-      monitor: the one by which the best epoch is chosen; higher is better.
+      monitor: the one that chooses the best epoch; higher is better.
       adversary: a network that learns against the model; or None.
       condition: what both networks are told beside x and z.
+      loops: over data, compiled; kept for as long as the model.
     """
 
+    loops: dict[Any, Any]
     terms_named: tuple[str, ...] = ()
     monitor = ""
     adversary: tf_keras.Model | None = None
@@ -67,9 +68,9 @@ class Learner(tf_keras.Model):
         self.faults = Faults()
         names = (*self.terms_named, "mse")
         # Untracked, so that weights and checkpoints hold no running means.
-        object.__setattr__(
-            self, "_means", {n: tf_keras.metrics.Mean(name=n) for n in names}
-        )
+        means = {n: tf_keras.metrics.Mean(name=n) for n in names}
+        object.__setattr__(self, "_means", means)
+        object.__setattr__(self, "loops", {})
 
     @property
     def networks(self) -> dict[str, tf_keras.layers.Layer]:
@@ -171,25 +172,24 @@ class Learner(tf_keras.Model):
         on a CPU, and a run should not depend on how it is compiled.
         """
         super().compile(*args, **kwargs)
+        steps = [self.update, self.measure]
         if jit_compile:
             compiled = tf.function(jit_compile=True, reduce_retracing=True)
-            self._update_fn = compiled(self._update)
-            self._measure_fn = compiled(self._measure)
-        else:
-            self._update_fn, self._measure_fn = self._update, self._measure
+            steps = [compiled(step) for step in steps]
+        self._update_fn, self._measure_fn = steps
 
     def train_step(self, data: Any) -> Logs:
         """One update; see `tf_keras.Model.train_step`."""
         batch = self._batch(data, noise.TRAIN, self.train_step_count)
-        logs = self._update_fn(batch)
+        values = self._update_fn(batch)
         self.train_step_count.assign_add(1)
-        return logs
+        return self.update_means(values, batch.weight)
 
     def test_step(self, data: Any) -> Logs:
         """Terms and `mse` of one batch; see `tf_keras.Model.test_step`."""
         batch = self._batch(data, noise.TEST, self.test_step_count)
         self.test_step_count.assign_add(1)
-        return self._measure_fn(batch)
+        return self.update_means(self._measure_fn(batch), batch.weight)
 
     def reset_metrics(self) -> None:
         """Starts a new pass: means from nothing, test noise from its start."""
@@ -208,24 +208,19 @@ class Learner(tf_keras.Model):
         condition = self.condition.check(self.condition.values(x, y))
         share = replicas.batch_share(x)
         x, condition, weight = replicas.fill_empty_share(x, condition, weight)
-        num_samples, latent_dim = self.num_samples, self.latent_dim
-        size = tf.shape(x)[0]
-        eps = noise.normal(
-            self.seed, stream, step, share, size, num_samples * latent_dim
-        )
-        eps = tf.reshape(eps, [size, num_samples, latent_dim])
+        shape = [self.num_samples, tf.shape(x)[0], self.latent_dim]
         return Batch(
             x=tf.cast(x, tf.float32),
             condition=condition,
-            eps=tf.transpose(eps, [1, 0, 2]),
+            eps=noise.draws(self.seed, stream, step, share, shape),
             weight=weight,
             num_examples=share.num_examples,
             step=tf.identity(self.train_step_count),
             seed=noise.step_seed(self.seed, noise.EXTRA, step),
         )
 
-    def _update(self, batch: Batch) -> Logs:
-        """One step of the optimizer."""
+    def update(self, batch: Batch) -> Logs:
+        """One step of the optimizer; returns `terms_named`, each [batch]."""
         with tf.GradientTape(persistent=True) as tape:
             losses, logs = self.forward(batch, training=True)
             parts = [
@@ -248,7 +243,7 @@ class Learner(tf_keras.Model):
             zip(gradients, variables, strict=True),
             skip_gradients_aggregation=True,
         )
-        return self._update_means(logs, batch.weight)
+        return logs
 
     def _parts(
         self, losses: Losses
@@ -280,19 +275,26 @@ class Learner(tf_keras.Model):
         scales = self._scales_loss()
         return self.optimizer.get_scaled_loss(mean) if scales else mean
 
-    def _measure(self, batch: Batch) -> Logs:
+    def measure(self, batch: Batch) -> Logs:
+        """Returns `terms_named` and `mse`, each [batch]; trains nothing."""
         _, logs = self.forward(batch, training=False)
         reconstructed = self.reconstruct(batch.x, batch.condition)
         squared_error = tf.square(batch.x - reconstructed)
         mse = tf.reduce_mean(squared_error, tf.range(1, tf.rank(batch.x)))
-        return self._update_means(logs | {"mse": mse}, batch.weight)
+        return logs | {"mse": mse}
 
     def _scales_loss(self) -> bool:
         return isinstance(
             self.optimizer, tf_keras.mixed_precision.LossScaleOptimizer
         )
 
-    def _update_means(self, values: Logs, weight: Any) -> Logs:
+    def update_means(self, values: Logs, weight: tf.Tensor | None) -> Logs:
+        """Returns the running means, by name, with new values taken in.
+
+        Args:
+          values: each [batch], or all scalar.
+          weight: of the same shape; None: 1.
+        """
         for name, value in values.items():
             self._means[name].update_state(value, weight)
         return {name: self._means[name].result() for name in values}

@@ -6,6 +6,7 @@ import tf_keras
 from tf_keras import layers as tfkl
 
 from tfvae.condition import Condition, network_inputs
+from tfvae.convolutions import FewFilters
 from tfvae.distributions.kl import KLRegularizer
 from tfvae.distributions.likelihoods import Likelihood
 from tfvae.distributions.posteriors import POSTERIORS
@@ -107,9 +108,9 @@ def make_decoder(
     features = trunk(condition.beside_z(z, values))
     params = likelihood.params_per_dim
     if len(event_shape) == 3 and features.shape[1:3] == event_shape[:2]:
-        head = tfkl.Conv2D(
-            event_shape[-1] * params, 3, padding="same", use_bias=False,
-            dtype="float32", name="head",
+        head = FewFilters(
+            event_shape[-1] * params, 3, use_bias=False, dtype="float32",
+            name="head",
         )  # fmt: skip
     else:
         features = tfkl.Flatten(dtype="float32", name="features")(features)

@@ -4,6 +4,8 @@ So 1, 2 and 4 replicas draw the same noise for the same example, and a resumed
 run draws what the uninterrupted one would have drawn.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -38,6 +40,31 @@ def normal(
         alg=ALGORITHM,
     )
     return rows[share.first :]
+
+
+def draws(
+    seed: int,
+    stream: int,
+    step: tf.Tensor,
+    share: BatchShare,
+    shape: Sequence[tf.Tensor | int],
+) -> tf.Tensor:
+    """Returns e ~ N(0, I) for several draws of each of a replica's examples.
+
+    Args:
+      seed: of the run.
+      stream: of random numbers.
+      step: scalar integer.
+      share: this replica's share of the global batch.
+      shape: num_samples, local_batch and num_dims.
+
+    Returns:
+      eps: [num_samples, local_batch, num_dims].
+    """
+    num_samples, size, num_dims = shape
+    eps = normal(seed, stream, step, share, size, num_samples * num_dims)
+    eps = tf.reshape(eps, [size, num_samples, num_dims])
+    return tf.transpose(eps, [1, 0, 2])
 
 
 def step_seed(seed: int, stream: int, step: tf.Tensor) -> tf.Tensor:

@@ -39,6 +39,25 @@ def batch_share(x: tf.Tensor) -> BatchShare:
     )
 
 
+def own_rows(values: tf.Tensor) -> tf.Tensor:
+    """Returns this replica's rows of a tensor that every replica holds whole.
+
+    Args:
+      values: [global_batch, ...].
+
+    Returns:
+      rows: [local_batch, ...], equally many on all replicas but for the last
+        ones, which may have fewer, or none.
+    """
+    context = tf.distribute.get_replica_context()
+    num_replicas = context.num_replicas_in_sync
+    if num_replicas == 1:
+        return values
+    most = -(-tf.shape(values)[0] // num_replicas)
+    first = context.replica_id_in_sync_group * most
+    return values[first : first + most]
+
+
 def fill_empty_share(
     x: tf.Tensor, condition: dict[str, tf.Tensor], weight: tf.Tensor | None
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor | None]:

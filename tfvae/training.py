@@ -1,19 +1,22 @@
-"""The epochs of a run: what is left of them, fed to Keras's fit."""
+"""The epochs of a run: what is left of them, and who is told of each."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 from tfvae import board, callbacks, progress, resolve
 from tfvae.callbacks import Recorder
 from tfvae.config import Config
 from tfvae.data import pipeline
-from tfvae.data.split import Split, Splits
+from tfvae.data.resident import Resident, View
+from tfvae.data.split import ArraySplit, Split, Splits
 from tfvae.examples import load_examples
 from tfvae.learner import Learner
+from tfvae.loop import Loop, ResidentLoop, ScannedLoop, StreamLoop
+from tfvae.objectives.table import OBJECTIVES
 
 # Of kl_schedule: whether the KL has its full weight all through an epoch.
 WARMED_UP: dict[str, Callable[[int, int], bool]] = {
@@ -50,39 +53,61 @@ def fit(
     early = callbacks.StopEarly(recorder, config.early_stopping)
     if early.is_due():
         return
-    validation = pipeline.eval_batches(
-        splits.validation,
-        config.batch_size,
-        seed=config.seed,
-        **resolve.view(config),
-    )
+    model.stop_training = False
     with callbacks.StopOnSignal(recorder) as on_signal:
-        for segment in _segments(last_epoch or config.epochs, recorder):
-            batches = pipeline.train_batches(
-                splits.train,
-                config.batch_size,
-                seed=config.seed,
-                num_epochs=config.epochs,
-                **resolve.view(config),
-                first_step=segment.first_step,
-            )
-            model.fit(
-                batches,
-                initial_epoch=segment.first_epoch,
-                epochs=segment.last_epoch,
-                steps_per_epoch=segment.steps_per_epoch,
-                validation_data=validation,
-                callbacks=[
-                    callbacks.StopOnFault(recorder),
-                    recorder,
-                    early,
-                    *watchers,
-                    on_signal,
-                ],
-                verbose=0,
-            )
-            if early.is_due():
-                return
+        told: list[tf_keras.callbacks.Callback] = [
+            callbacks.StopOnFault(recorder),
+            recorder,
+            early,
+            *watchers,
+            on_signal,
+        ]
+        for callback in told:
+            callback.set_model(model)
+            callback.on_train_begin()
+        step, steps = recorder.first_step, recorder.steps_per_epoch
+        for epoch in range(step // steps, last_epoch or config.epochs):
+            first = step % steps if epoch == step // steps else 0
+            _run_epoch(config, model, splits, epoch, first, told)
+            if model.stop_training:
+                break
+        for callback in told:
+            callback.on_train_end()
+
+
+def measure(config: Config, model: Learner, split: Split) -> dict[str, float]:
+    """Returns the means of the model's figures over a split, by name.
+
+    Args:
+      config: resolved.
+      model: built from it.
+      split: the data.
+    """
+    model.reset_metrics()
+    num_steps = pipeline.num_batches(split, config.batch_size)
+    loop = loop_over(config, model, split, training=False)
+    for first, num in _executions(config, 0, num_steps):
+        loop.run(0, first, num)
+    return {mean.name: float(mean.result()) for mean in model.metrics}
+
+
+def loop_over(
+    config: Config, model: Learner, split: Split, *, training: bool = True
+) -> Loop:
+    """Returns the model's loop over a split; the same at every call.
+
+    Args:
+      config: resolved.
+      model: built from it.
+      split: the data.
+      training: whether steps learn, else they measure.
+    """
+    view = resolve.view(config)
+    key = (id(split), training, config.batch_size, *view.values())
+    if key not in model.loops:
+        make = _make_resident if isinstance(split, ArraySplit) else _make_stream
+        model.loops[key] = make(config, model, split, training)
+    return model.loops[key]
 
 
 @contextlib.contextmanager
@@ -153,21 +178,76 @@ def _make_board(
     )
 
 
-class _Segment(NamedTuple):
-    """Epochs [first_epoch, last_epoch) of equally many steps."""
+def _run_epoch(
+    config: Config,
+    model: Learner,
+    splits: Splits,
+    epoch: int,
+    first: int,
+    told: Sequence[tf_keras.callbacks.Callback],
+) -> None:
+    """Runs the steps of an epoch from step `first` on, and its validation."""
+    loop = loop_over(config, model, splits.train)
+    num_steps = resolve.steps_per_epoch(config, splits.train.num_examples)
+    model.reset_metrics()
+    for callback in told:
+        callback.on_epoch_begin(epoch)
+    for start, num in _executions(config, first, num_steps):
+        loop.run(epoch, start, num)
+        for callback in told:
+            callback.on_train_batch_end(start + num - 1)
+    means = {mean.name: mean for mean in model.metrics}
+    logs = {name: float(means[name].result()) for name in model.terms_named}
+    validated = measure(config, model, splits.validation)
+    logs |= {f"val_{name}": value for name, value in validated.items()}
+    for callback in told:
+        callback.on_epoch_end(epoch, logs)
 
-    first_epoch: int
-    last_epoch: int
-    steps_per_epoch: int
-    first_step: int
+
+def _executions(
+    config: Config, first: int, num_steps: int
+) -> Iterator[tuple[int, int]]:
+    """Yields (first step, number of steps) of what runs in one graph."""
+    most = int(config.steps_per_execution)
+    for start in range(first, num_steps, most):
+        yield start, min(most, num_steps - start)
 
 
-def _segments(num_epochs: int, recorder: Recorder) -> Iterator[_Segment]:
-    """Yields what is left: first the rest of a broken-off epoch, if any."""
-    steps = recorder.steps_per_epoch
-    epoch, within = divmod(recorder.first_step, steps)
-    if within:
-        yield _Segment(epoch, epoch + 1, steps - within, recorder.first_step)
-        epoch += 1
-    if epoch < num_epochs:
-        yield _Segment(epoch, num_epochs, steps, epoch * steps)
+def _make_resident(
+    config: Config, model: Learner, split: ArraySplit, training: bool
+) -> Loop:
+    data = Resident(
+        split,
+        config.batch_size,
+        View(seed=config.seed, **resolve.view(config)),
+        training=training,
+        strategy=model.distribute_strategy,
+    )
+    gathers = OBJECTIVES[config.objective].gathers
+    if config.jit_compile == "on" and not gathers:
+        return ScannedLoop(model, data, int(config.steps_per_execution))
+    return ResidentLoop(model, data)
+
+
+def _make_stream(
+    config: Config, model: Learner, split: Split, training: bool
+) -> Loop:
+    settings = {"seed": config.seed, **resolve.view(config)}
+
+    def batches_from(step: int) -> tf.data.Dataset:
+        if training:
+            return pipeline.train_batches(
+                split,
+                config.batch_size,
+                num_epochs=config.epochs,
+                first_step=step,
+                **settings,
+            )
+        return pipeline.eval_batches(split, config.batch_size, **settings)
+
+    return StreamLoop(
+        model,
+        batches_from,
+        num_steps=pipeline.num_batches(split, config.batch_size),
+        training=training,
+    )

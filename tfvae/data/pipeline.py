@@ -53,24 +53,22 @@ def train_batches(
       Dataset of x: [batch, *event_shape], float32; with a condition of (x, y),
       y the labels [batch] int64 or the masks [batch, height, width, 1] float32.
     """
-    prepare = _preparer(split, binarize, dequantize, condition, mask)
+    prepare = preparer(split, binarize, dequantize, condition, mask)
     first_epoch, skipped = divmod(first_step, num_batches(split, batch_size))
-    order_seed = _seed(seed, ORDER)
-    seeds = (_seed(seed, TRAIN_PIXELS), _seed(seed, TRAIN_MASKS))
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         batches = split.shuffled(
             batch_size,
-            _fold(order_seed, epoch),
+            order_seed(seed, epoch),
             labelled=condition == "label",
         )
         batches = batches.enumerate().skip(
             tf.where(epoch == first_epoch, tf.cast(skipped, tf.int64), 0)
         )
-        epoch_seeds = [_fold(stream, epoch) for stream in seeds]
+        seeds = train_seeds(seed, epoch)
         return batches.map(
             lambda step, batch: prepare(
-                batch, *(_fold(stream, step) for stream in epoch_seeds)
+                batch, *(fold(stream, step) for stream in seeds)
             ),
             tf.data.AUTOTUNE,
         )
@@ -103,14 +101,14 @@ def eval_batches(
     Returns:
       Dataset of x, or of (x, y): as of `train_batches`.
     """
-    prepare = _preparer(split, binarize, dequantize, condition, mask)
-    seeds = (_seed(seed, FIXED_PIXELS), _seed(seed, FIXED_MASKS))
+    prepare = preparer(split, binarize, dequantize, condition, mask)
+    seeds = eval_seeds(seed)
     batches = split.ordered(
         batch_size, labelled=condition == "label"
     ).enumerate()
     batches = batches.map(
         lambda step, batch: prepare(
-            batch, *(_fold(stream, step) for stream in seeds)
+            batch, *(fold(stream, step) for stream in seeds)
         ),
         tf.data.AUTOTUNE,
     )
@@ -156,10 +154,22 @@ def uniform_dequantized(
     return (x + u) / levels
 
 
-def _preparer(
+def preparer(
     split: Split, binarize: str, dequantize: bool, condition: str, mask: str
 ) -> Callable[[Any, Seed, Seed], Any]:
-    """Returns what makes of a split's batch, and seeds, what a model sees."""
+    """Returns what makes of a split's batch, and seeds, what a model sees.
+
+    Args:
+      split: whose batches they are.
+      binarize: as in `train_batches`, and so are the others.
+      dequantize: likewise.
+      condition: likewise.
+      mask: likewise.
+
+    Returns:
+      prepare: from x, or (x, y), of one batch, a seed of its pixels and one
+        of its masks to what `train_batches` gives.
+    """
     assert dequantize == split.dequantized, "the split is prepared otherwise"
 
     def pixels(x: tf.Tensor, seed: Seed) -> tf.Tensor:
@@ -181,9 +191,26 @@ def _preparer(
     return prepare[condition]
 
 
+def order_seed(seed: int, epoch: tf.Tensor) -> Seed:
+    """Returns the seed of an epoch's order."""
+    return fold(_seed(seed, ORDER), epoch)
+
+
+def train_seeds(seed: int, epoch: tf.Tensor) -> tuple[Seed, Seed]:
+    """Returns an epoch's seeds of pixels and masks, to be folded by step."""
+    pixels, masks = _seed(seed, TRAIN_PIXELS), _seed(seed, TRAIN_MASKS)
+    return fold(pixels, epoch), fold(masks, epoch)
+
+
+def eval_seeds(seed: int) -> tuple[Seed, Seed]:
+    """Returns the seeds of pixels and masks of every pass of evaluation."""
+    return _seed(seed, FIXED_PIXELS), _seed(seed, FIXED_MASKS)
+
+
+def fold(seed: Seed, data: tf.Tensor) -> Seed:
+    """Returns the seed of one of many draws that share a seed."""
+    return tf.random.experimental.stateless_fold_in(seed, data, alg="philox")
+
+
 def _seed(seed: int, stream: int) -> Seed:
     return tf.constant([seed, stream], tf.int64)
-
-
-def _fold(seed: Seed, data: tf.Tensor) -> Seed:
-    return tf.random.experimental.stateless_fold_in(seed, data, alg="philox")

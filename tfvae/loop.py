@@ -1,0 +1,225 @@
+"""Many steps in one graph: no Python, and no copy to the host, between them."""
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any, Protocol
+
+import tensorflow as tf
+import tf_keras
+
+from tfvae import noise, replicas
+from tfvae.batch import Batch
+from tfvae.data.resident import Resident
+from tfvae.learner import Learner
+
+Step = Callable[[Any], Any]
+
+
+class Loop(Protocol):
+    """Runs a model's steps over the batches of one split."""
+
+    def run(self, epoch: int, first: int, num: int) -> None:
+        """Runs steps [first, first + num) of an epoch.
+
+        Args:
+          epoch: from 0.
+          first: step within the epoch, from 0.
+          num: of steps.
+        """
+
+
+class StreamLoop:
+    """Trains or tests a model on batches that `tf.data` brings.
+
+    Args:
+      model: compiled.
+      batches_from: from a step of the run, from 0, to the batches that follow.
+      num_steps: in an epoch.
+      training: whether steps learn.
+    """
+
+    def __init__(
+        self,
+        model: Learner,
+        batches_from: Callable[[int], tf.data.Dataset],
+        *,
+        num_steps: int,
+        training: bool,
+    ) -> None:
+        self.batches_from = batches_from
+        self.num_steps = num_steps
+        self.strategy = model.distribute_strategy
+        self._step: Step = model.train_step if training else model.test_step
+        self._next = -1
+        self._iterator: Any = None
+
+    def run(self, epoch: int, first: int, num: int) -> None:
+        """See `Loop.run`; fastest where each call begins where one ended."""
+        step = epoch * self.num_steps + first
+        if step != self._next:
+            batches = self.batches_from(step)
+            self._iterator = iter(
+                self.strategy.experimental_distribute_dataset(batches)
+            )
+        self._run(self._iterator, tf.constant(num))
+        self._next = step + num
+
+    @tf.function(reduce_retracing=True)
+    def _run(self, iterator: Any, num: tf.Tensor) -> None:
+        for _ in tf.range(num):
+            self.strategy.run(self._step, (next(iterator),))
+
+
+class ResidentLoop:
+    """Trains or tests a model on examples that live on its devices.
+
+    Args:
+      model: compiled.
+      data: the batches.
+    """
+
+    def __init__(self, model: Learner, data: Resident) -> None:
+        self.data = data
+        self.strategy = model.distribute_strategy
+        self._step: Step = (
+            model.train_step if data.training else model.test_step
+        )
+        self._epoch = -1
+        self._order: tf.Tensor | None = None
+
+    def run(self, epoch: int, first: int, num: int) -> None:
+        """See `Loop.run`."""
+        if epoch != self._epoch:
+            self._order = self.data.order(tf.constant(epoch, tf.int64))
+            self._epoch = epoch
+        numbers = (tf.constant(number) for number in (epoch, first, num))
+        self._run(self.data.tables, self._order, *numbers)
+
+    @tf.function(reduce_retracing=True)
+    def _run(
+        self,
+        tables: Any,
+        order: tf.Tensor,
+        epoch: tf.Tensor,
+        first: tf.Tensor,
+        num: tf.Tensor,
+    ) -> None:
+        for step in tf.range(first, first + num):
+            self.strategy.run(self._one, (tables, order, epoch, step))
+
+    def _one(
+        self, tables: Any, order: tf.Tensor, epoch: tf.Tensor, step: tf.Tensor
+    ) -> None:
+        self._step(self.data.batch(tables, order, epoch, step))
+
+
+class ScannedLoop(ResidentLoop):
+    """A `ResidentLoop` whose steps XLA compiles together with their loop.
+
+    For one replica, and for objectives whose loss is a mean over examples: a
+    short last batch is filled up with examples of weight 0, so that XLA, which
+    compiles for fixed shapes, need do so only once.
+
+    Args:
+      model: compiled.
+      data: the batches.
+      most_steps: that one call of `run` can be asked for.
+    """
+
+    def __init__(self, model: Learner, data: Resident, most_steps: int) -> None:
+        super().__init__(model, data)
+        self.model = model
+        self.most_steps = most_steps
+        self._names = model.terms_named
+        self._stream, self._count = noise.TRAIN, model.train_step_count
+        self._learn = model.update
+        if not data.training:
+            self._names += ("mse",)
+            self._stream, self._count = noise.TEST, model.test_step_count
+            self._learn = model.measure
+
+    @tf.function(reduce_retracing=True)
+    def _run(
+        self,
+        tables: Any,
+        order: tf.Tensor,
+        epoch: tf.Tensor,
+        first: tf.Tensor,
+        num: tf.Tensor,
+    ) -> None:
+        model, data = self.model, self.data
+        # Steps beyond the last are never run, but have a place.
+        steps = first + tf.range(self.most_steps)
+        steps = tf.minimum(steps, data.num_steps - 1)
+        counts = self._count + tf.range(self.most_steps, dtype=tf.int64)
+        size = data.batch_size
+        share = replicas.BatchShare(tf.constant(0), tf.constant(size))
+        shape = [model.num_samples, size, model.latent_dim]
+        # XLA's random bits are others: all that is drawn is drawn before.
+        eps = tf.map_fn(
+            lambda count: noise.draws(
+                model.seed, self._stream, count, share, shape
+            ),
+            counts,
+            fn_output_signature=tf.TensorSpec(shape, tf.float32),
+        )
+        seeds = tf.map_fn(
+            lambda count: noise.step_seed(model.seed, noise.EXTRA, count),
+            counts,
+        )
+        examples = data.gather(tables, tf.gather(order, steps))
+        if data.view.draws:
+            examples = tf.map_fn(
+                lambda given: data.prepare(given[0], epoch, given[1]),
+                (examples, steps),
+                fn_output_signature=data.signature,
+            )
+        self._scan(examples, eps, seeds, data.batch_sizes(steps), num)
+
+    @tf.function(jit_compile=True, reduce_retracing=True)
+    def _scan(
+        self,
+        examples: Any,
+        eps: tf.Tensor,
+        seeds: tf.Tensor,
+        sizes: tf.Tensor,
+        num: tf.Tensor,
+    ) -> None:
+        """Runs the first `num` of the steps whose data are given.
+
+        Args:
+          examples: each [most_steps, batch, ...].
+          eps: [most_steps, num_samples, batch, latent_dim].
+          seeds: [most_steps, 2].
+          sizes: [most_steps], number of examples that count.
+          num: scalar.
+        """
+        model, data = self.model, self.data
+        place = tf.range(data.batch_size)
+        names = self._names
+        totals = tf.zeros([len(names)])
+        for step in tf.range(num):
+            given = tf.nest.map_structure(itemgetter(step), examples)
+            if not data.view.draws:
+                given = data.prepare(given, step, step)
+            x, y, _ = tf_keras.utils.unpack_x_y_sample_weight(given)
+            values = model.condition.values(x, y)
+            weight = tf.cast(place < sizes[step], tf.float32)
+            logs = self._learn(
+                Batch(
+                    x=tf.cast(x, tf.float32),
+                    condition=model.condition.check(values),
+                    eps=eps[step],
+                    weight=weight,
+                    num_examples=sizes[step],
+                    step=tf.identity(model.train_step_count),
+                    seed=seeds[step],
+                )
+            )
+            of_step = tf.stack([logs[name] for name in names])
+            totals += tf.linalg.matvec(of_step, weight)
+            self._count.assign_add(1)
+        done = tf.range(self.most_steps) < num
+        seen = tf.cast(tf.reduce_sum(tf.where(done, sizes, 0)), tf.float32)
+        means = dict(zip(names, tf.unstack(totals / seen), strict=True))
+        model.update_means(means, seen)
