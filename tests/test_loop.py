@@ -82,7 +82,14 @@ def test_resident_data_train_as_keras_s_fit_does() -> None:
     _train(loop)
     weights, figures = _by_keras()
     _assert_close(_weights(model), weights)
+    other = ArraySplit(X[:7], SPLIT.y[:7], 255.0)
     assert _measured(config, model) == pytest.approx(figures, rel=1e-6)
+    means = [training.measure(config, model, split) for split in (other, SPLIT)]
+    assert (
+        means[0]["elbo"] != means[1]["elbo"] == pytest.approx(figures["elbo"])
+    )
+    tester = training.loop_over(config, model, SPLIT, training=False)
+    assert tester._run.experimental_get_tracing_count() == 1
     assert int(model.train_step_count) == 9
     # The short batch and the shorter execution are no reason to trace again.
     assert loop._run.experimental_get_tracing_count() == 1

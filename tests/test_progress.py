@@ -4,6 +4,7 @@ import pathlib
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from tfvae import build, callbacks, resolve
 from tfvae import progress as progress_lib
@@ -63,20 +64,25 @@ def test_bar_on_a_terminal_counts_images(
     monkeypatch.setattr(
         progress_lib.sys.stderr, "isatty", lambda: True, raising=False
     )
-    logs = {"loss": 1.0, "elbo": -1.0, "kl": 0.5, "val_elbo": -2.0,
-            "seconds": 2.0, "images_per_second": 5.0}  # fmt: skip
+    logs = {"seconds": 2.0, "images_per_second": 5.0}
     with progress_lib.Progress(recorder, num_epochs=4) as progress:
         progress.set_model(model)
         assert progress.bar is not None
+        progress.bar.mininterval = 0  # seconds between two drawings
+        model.update_means(
+            {"loss": tf.constant([0.5, 1.0, 1.5]), "kl": tf.constant([0.25])},
+            None,
+        )
         assert (progress.bar.n, progress.bar.total) == (15, 44)  # 4/3 epochs
         model.train_step_count.assign(6)
-        progress.on_train_batch_end(0, logs)
+        progress.on_train_batch_end(0)
         progress.on_epoch_end(1, logs)
         assert progress.bar.n == 22
         model.train_step_count.assign(12)
-        progress.on_train_batch_end(0, logs)
+        progress.on_train_batch_end(0)
         assert progress.bar.n == 44
     out, err = capsys.readouterr()
     assert out == ""
     assert "epoch 4/4" in err
     assert "loss=1.00" in err
+    assert "kl=0.25" in err

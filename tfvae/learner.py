@@ -168,15 +168,15 @@ class Learner(tf_keras.Model):
     ) -> None:
         """See `tf_keras.Model.compile`.
 
-        XLA compiles the step but not its noise: XLA's Philox gives other bits
-        on a CPU, and a run should not depend on how it is compiled.
+        XLA compiles a training step but not its noise: XLA's Philox gives other
+        bits on a CPU, and a run should not depend on how it is compiled.
         """
         super().compile(*args, **kwargs)
-        steps = [self.update, self.measure]
-        if jit_compile:
-            compiled = tf.function(jit_compile=True, reduce_retracing=True)
-            steps = [compiled(step) for step in steps]
-        self._update_fn, self._measure_fn = steps
+        self._update_fn = (
+            tf.function(self.update, jit_compile=True, reduce_retracing=True)
+            if jit_compile
+            else self.update
+        )
 
     def train_step(self, data: Any) -> Logs:
         """One update; see `tf_keras.Model.train_step`."""
@@ -189,7 +189,7 @@ class Learner(tf_keras.Model):
         """Terms and `mse` of one batch; see `tf_keras.Model.test_step`."""
         batch = self._batch(data, noise.TEST, self.test_step_count)
         self.test_step_count.assign_add(1)
-        return self.update_means(self._measure_fn(batch), batch.weight)
+        return self.update_means(self.measure(batch), batch.weight)
 
     def reset_metrics(self) -> None:
         """Starts a new pass: means from nothing, test noise from its start."""

@@ -1,5 +1,6 @@
 """Many steps in one graph: no Python, and no copy to the host, between them."""
 
+import copy
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, Protocol
@@ -84,19 +85,41 @@ class ResidentLoop:
         self._step: Step = (
             model.train_step if data.training else model.test_step
         )
+        self._run = tf.function(self._steps, reduce_retracing=True)
+        self._is_traced = False
         self._epoch = -1
         self._order: tf.Tensor | None = None
+
+    def over(self, data: Resident) -> "ResidentLoop":
+        """Returns this loop over other examples, which is not traced again.
+
+        Args:
+          data: of the same data set, with the same view.
+        """
+        other = copy.copy(self)
+        other.data, other._epoch = data, -1
+        return other
 
     def run(self, epoch: int, first: int, num: int) -> None:
         """See `Loop.run`."""
         if epoch != self._epoch:
             self._order = self.data.order(tf.constant(epoch, tf.int64))
             self._epoch = epoch
-        numbers = (tf.constant(number) for number in (epoch, first, num))
+        numbers = [tf.constant(number) for number in (epoch, first, num)]
+        if self.strategy.num_replicas_in_sync == 1 and not self._is_traced:
+            self._trace([self.data.tables, self._order], numbers)
         self._run(self.data.tables, self._order, *numbers)
 
-    @tf.function(reduce_retracing=True)
-    def _run(
+    def _trace(self, arrays: list[Any], numbers: list[tf.Tensor]) -> None:
+        """Traces for any number of examples: those of other splits, too."""
+        specs = tf.nest.map_structure(
+            lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype),
+            arrays,
+        )
+        self._run.get_concrete_function(*specs, *numbers)
+        self._is_traced = True
+
+    def _steps(
         self,
         tables: Any,
         order: tf.Tensor,
@@ -114,7 +137,7 @@ class ResidentLoop:
 
 
 class ScannedLoop(ResidentLoop):
-    """A `ResidentLoop` whose steps XLA compiles together with their loop.
+    """A `ResidentLoop` that trains, its steps compiled by XLA with their loop.
 
     For one replica, and for objectives whose loss is a mean over examples: a
     short last batch is filled up with examples of weight 0, so that XLA, which
@@ -122,7 +145,7 @@ class ScannedLoop(ResidentLoop):
 
     Args:
       model: compiled.
-      data: the batches.
+      data: the batches, of training.
       most_steps: that one call of `run` can be asked for.
     """
 
@@ -130,16 +153,8 @@ class ScannedLoop(ResidentLoop):
         super().__init__(model, data)
         self.model = model
         self.most_steps = most_steps
-        self._names = model.terms_named
-        self._stream, self._count = noise.TRAIN, model.train_step_count
-        self._learn = model.update
-        if not data.training:
-            self._names += ("mse",)
-            self._stream, self._count = noise.TEST, model.test_step_count
-            self._learn = model.measure
 
-    @tf.function(reduce_retracing=True)
-    def _run(
+    def _steps(
         self,
         tables: Any,
         order: tf.Tensor,
@@ -151,14 +166,15 @@ class ScannedLoop(ResidentLoop):
         # Steps beyond the last are never run, but have a place.
         steps = first + tf.range(self.most_steps)
         steps = tf.minimum(steps, data.num_steps - 1)
-        counts = self._count + tf.range(self.most_steps, dtype=tf.int64)
+        counts = tf.range(self.most_steps, dtype=tf.int64)
+        counts += model.train_step_count
         size = data.batch_size
         share = replicas.BatchShare(tf.constant(0), tf.constant(size))
         shape = [model.num_samples, size, model.latent_dim]
         # XLA's random bits are others: all that is drawn is drawn before.
         eps = tf.map_fn(
             lambda count: noise.draws(
-                model.seed, self._stream, count, share, shape
+                model.seed, noise.TRAIN, count, share, shape
             ),
             counts,
             fn_output_signature=tf.TensorSpec(shape, tf.float32),
@@ -174,7 +190,7 @@ class ScannedLoop(ResidentLoop):
                 (examples, steps),
                 fn_output_signature=data.signature,
             )
-        self._scan(examples, eps, seeds, data.batch_sizes(steps), num)
+        self._scan(examples, eps, seeds, data.batch_sizes(tables, steps), num)
 
     @tf.function(jit_compile=True, reduce_retracing=True)
     def _scan(
@@ -196,7 +212,7 @@ class ScannedLoop(ResidentLoop):
         """
         model, data = self.model, self.data
         place = tf.range(data.batch_size)
-        names = self._names
+        names = model.terms_named
         totals = tf.zeros([len(names)])
         for step in tf.range(num):
             given = tf.nest.map_structure(itemgetter(step), examples)
@@ -205,7 +221,7 @@ class ScannedLoop(ResidentLoop):
             x, y, _ = tf_keras.utils.unpack_x_y_sample_weight(given)
             values = model.condition.values(x, y)
             weight = tf.cast(place < sizes[step], tf.float32)
-            logs = self._learn(
+            logs = model.update(
                 Batch(
                     x=tf.cast(x, tf.float32),
                     condition=model.condition.check(values),
@@ -218,7 +234,7 @@ class ScannedLoop(ResidentLoop):
             )
             of_step = tf.stack([logs[name] for name in names])
             totals += tf.linalg.matvec(of_step, weight)
-            self._count.assign_add(1)
+            model.train_step_count.assign_add(1)
         done = tf.range(self.most_steps) < num
         seen = tf.cast(tf.reduce_sum(tf.where(done, sizes, 0)), tf.float32)
         means = dict(zip(names, tf.unstack(totals / seen), strict=True))

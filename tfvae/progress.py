@@ -33,16 +33,20 @@ class Progress(tf_keras.callbacks.Callback):
             self.bar.close()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Moves the bar."""
+        """Moves the bar; the means are read only where it is drawn anew."""
         if self.bar is None:
             return
-        assert logs is not None
         step = int(self.model.train_step_count.numpy())
         epoch = (step - 1) // self.recorder.steps_per_epoch + 1
         self.bar.set_description(f"epoch {epoch}/{self.num_epochs}", False)
-        shown = {k: f"{logs[k]:.2f}" for k in self.SHOWN if k in logs}
-        self.bar.set_postfix(shown, False)
-        self.bar.update(self._images_seen(step) - self.bar.n)
+        if self.bar.update(self._images_seen(step) - self.bar.n):
+            means = {mean.name: mean for mean in self.model.metrics}
+            shown = {
+                key: f"{float(means[key].result()):.2f}"
+                for key in self.SHOWN
+                if key in means
+            }
+            self.bar.set_postfix(shown)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Prints the epoch's line."""

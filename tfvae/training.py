@@ -105,8 +105,11 @@ def loop_over(
     view = resolve.view(config)
     key = (id(split), training, config.batch_size, *view.values())
     if key not in model.loops:
-        make = _make_resident if isinstance(split, ArraySplit) else _make_stream
-        model.loops[key] = make(config, model, split, training)
+        model.loops[key] = (
+            _make_resident(config, model, split, training)
+            if isinstance(split, ArraySplit)
+            else _make_stream(config, model, split, training)
+        )
     return model.loops[key]
 
 
@@ -223,6 +226,10 @@ def _make_resident(
         training=training,
         strategy=model.distribute_strategy,
     )
+    if not training:
+        # One trace serves validation and test set.
+        tester = model.loops.setdefault("test", ResidentLoop(model, data))
+        return tester.over(data)
     gathers = OBJECTIVES[config.objective].gathers
     if config.jit_compile == "on" and not gathers:
         return ScannedLoop(model, data, int(config.steps_per_execution))

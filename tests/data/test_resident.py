@@ -91,7 +91,8 @@ def test_order_fills_up_the_last_batch() -> None:
         assert sorted(ids[:NUM_EXAMPLES]) == list(range(NUM_EXAMPLES))
         assert ids[NUM_EXAMPLES:] == ids[0]
     assert len({order.tobytes() for order in orders}) == 3
-    assert data.batch_sizes(tf.range(STEPS)).numpy().tolist() == [4, 4, 3]
+    sizes = data.batch_sizes(data.tables, tf.range(STEPS))
+    assert sizes.numpy().tolist() == [4, 4, 3]
 
 
 @pytest.mark.parametrize("name", VIEWS)

@@ -99,13 +99,15 @@ class Resident:
         ids = tf.concat([ids, tf.repeat(ids[:1], missing)], axis=0)
         return tf.reshape(ids, [self.num_steps, self.batch_size])
 
-    def batch_sizes(self, steps: tf.Tensor) -> tf.Tensor:
+    def batch_sizes(self, tables: Any, steps: tf.Tensor) -> tf.Tensor:
         """Returns how many examples the batches of some steps have.
 
         Args:
+          tables: one device's part of `tables`, of this split or another.
           steps: [...] int32, within an epoch.
         """
-        left = self.num_examples - steps * self.batch_size
+        num_examples = tf.shape(tf.nest.flatten(tables)[0])[0]
+        left = num_examples - steps * self.batch_size
         return tf.minimum(left, self.batch_size)
 
     def gather(self, tables: Any, ids: tf.Tensor) -> Any:
@@ -145,6 +147,6 @@ class Resident:
           epoch: scalar.
           step: scalar, within the epoch.
         """
-        ids = order[step, : self.batch_sizes(step)]
+        ids = order[step, : self.batch_sizes(tables, step)]
         data = self.prepare(self.gather(tables, ids), epoch, step)
         return tf.nest.map_structure(own_rows, data)
