@@ -1,6 +1,7 @@
 """Publishes a trained run for serving: python -m export.saved_model --help."""
 
 import dataclasses
+import functools
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from tfvae.settings import setting
 if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
     import numpy as np
 
+    from export.batching import BatchingParameters
     from export.publishing import ExportDir
     from export.version import Report
     from tfvae.examples import Examples
@@ -65,6 +67,12 @@ class Export:
     data_dir: str = setting(
         "", "where TFDS keeps prepared data; empty: as the run was trained"
     )
+    tune_batching: bool = setting(
+        False,
+        "choose how requests are joined by measuring, for about a minute a "
+        "part, this machine's CPU; for other machines it says nothing",
+        is_switch=True,
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -117,7 +125,12 @@ def export_run(run: "Run", asked: Export) -> int:
         for part, folder in staging.folders.items():
             start = time.monotonic()
             report = write_version(
-                folder, run, part, card=card, examples=examples
+                folder,
+                run,
+                part,
+                card=card,
+                examples=examples,
+                tune=_tune if asked.tune_batching else None,
             )
             print(_line(part, report, time.monotonic() - start), flush=True)
         version = staging.publish(asked.version)
@@ -127,6 +140,16 @@ def export_run(run: "Run", asked: Export) -> int:
     _prune(export_dir, parts, asked)
     print(_next(asked.export_dir, parts, version))
     return version
+
+
+def _tune(folder: str) -> "BatchingParameters":
+    """Returns how requests to a version are joined best, and prints why."""
+    from export import batching_sweep
+    from export.version import PARAMETERS
+
+    return batching_sweep.tune(
+        folder, PARAMETERS, tell=functools.partial(print, flush=True)
+    )
 
 
 def _next(export_dir: str, parts: list[str], version: int) -> str:

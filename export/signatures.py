@@ -13,6 +13,7 @@ import tensorflow as tf
 import tf_keras
 from tensorflow_probability import distributions as tfd
 
+from export import lean
 from tfvae import noise
 from tfvae.condition import network_inputs
 from tfvae.data.spec import DataSpec
@@ -23,6 +24,7 @@ from tfvae.vae import VAE
 
 PNG_CHANNELS = (1, 2, 3, 4)
 DEFAULT = "serving_default"
+PHILOX = tf.random.Algorithm[noise.ALGORITHM.upper()].value
 
 Tensors: TypeAlias = dict[str, tf.Tensor]
 
@@ -110,11 +112,11 @@ class Servable:
         self.inputs[DEFAULT] = self.inputs[PARTS[part]]
         self.signatures[DEFAULT] = self.signatures[PARTS[part]]
         read = {
-            variable.ref(): variable
+            id(tensor)
             for function in self.signatures.values()
-            for variable in function.graph.variables
+            for tensor in function.captured_inputs
         }
-        self.variables = list(read.values())
+        self.variables = [v for v in model.variables if id(v.handle) in read]
 
     def save(self, folder: str) -> None:
         """Writes a SavedModel.
@@ -127,7 +129,15 @@ class Servable:
         """
         root = tf.Module()
         root.variables_read = self.variables
-        tf.saved_model.save(root, folder, signatures=self.signatures)
+        tf.saved_model.save(
+            root,
+            folder,
+            signatures=self.signatures,
+            # A gradient takes more of the file than a function it is of.
+            options=tf.saved_model.SaveOptions(
+                experimental_custom_gradients=False
+            ),
+        )
 
 
 class _Networks:
@@ -135,9 +145,9 @@ class _Networks:
 
     def __init__(self, model: Learner) -> None:
         self.model = model
-        self._decoder = _shared(_up_to_last_layer(model.decoder))
+        self._decoder = _up_to_last_layer(model.decoder)
         if isinstance(model, VAE):
-            self._encoder = _shared(_up_to_last_layer(model.encoder))
+            self._encoder = _up_to_last_layer(model.encoder)
 
     def posterior(self, x: tf.Tensor, condition: Tensors) -> tfd.Distribution:
         """Returns q(z|x): batch_shape [batch]."""
@@ -218,7 +228,6 @@ def draws_png(spec: DataSpec) -> bool:
     )
 
 
-@tf.function(autograph=False)
 def row_normals(seed: tf.Tensor, stream: int, num_dims: int) -> tf.Tensor:
     """Returns e ~ N(0, I) by rows: [batch, num_dims].
 
@@ -229,8 +238,13 @@ def row_normals(seed: tf.Tensor, stream: int, num_dims: int) -> tf.Tensor:
     """
 
     def row(one: tf.Tensor) -> tf.Tensor:
-        key = tf.stack([one, tf.constant(stream, tf.int64)])
-        return tf.random.stateless_normal([num_dims], key, alg=noise.ALGORITHM)
+        # What tf.random.stateless_normal does for Philox, in two operations.
+        key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(
+            seed=tf.stack([one, tf.constant(stream, tf.int64)])
+        )
+        return tf.raw_ops.StatelessRandomNormalV2(
+            shape=[num_dims], key=key, counter=counter, alg=PHILOX
+        )
 
     return tf.map_fn(
         row, seed, fn_output_signature=tf.TensorSpec([num_dims], tf.float32)
@@ -263,11 +277,6 @@ def _up_to_last_layer(network: tf_keras.Model) -> tf_keras.Model:
     return tf_keras.Model(network.input, network.layers[-1].input)
 
 
-def _shared(network: tf_keras.Model) -> Callable[[Any], Any]:
-    """Returns a function that all signatures call, saved once."""
-    return tf.function(lambda inputs: network(inputs), autograph=False)
-
-
 def _trace(
     function: Callable[..., Tensors], specs: Mapping[str, tf.TensorSpec]
 ) -> Any:
@@ -280,4 +289,4 @@ def _trace(
     def by_name(*values: tf.Tensor) -> Tensors:
         return function(**dict(zip(specs, values, strict=True)))
 
-    return tf.function(by_name, autograph=False).get_concrete_function(*named)
+    return lean.trace(by_name, named)

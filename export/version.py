@@ -5,14 +5,14 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from export import card as card_lib
-from export import graph_checks, parity, warmup
+from export import graph_checks, parity, trial_run, warmup
 from export.batching import FILE as BATCHING_FILE
 from export.batching import BatchingParameters
 from export.protos import types_pb2
@@ -58,6 +58,7 @@ def write_version(
     *,
     card: dict[str, Any],
     examples: Examples,
+    tune: Callable[[str], BatchingParameters] | None = None,
 ) -> Report:
     """Writes a version of a servable and verifies it.
 
@@ -67,23 +68,16 @@ def write_version(
       part: "decoder" or "vae".
       card: what it says of itself.
       examples: held-out, with which the saved model is compared with the run.
+      tune: from the folder of a verified version to how requests to it are to
+        be joined; None: as `PARAMETERS` say.
 
     Raises:
       FailedError: it is not what it should be.
     """
     text = card_lib.to_text(card)
     servable = Servable(run.model, run.spec, part=part, card=text)
-    records = list(
-        warmup.requests(
-            servable.inputs,
-            model=part,
-            batch_sizes=PARAMETERS.allowed_batch_sizes,
-        )
-    )
     servable.save(folder)
-    parameters = PARAMETERS.text().encode()
-    Folder(folder).write(BATCHING_FILE, lambda file: file.write(parameters))
-    warmup.write(os.path.join(folder, warmup.FILE), records)
+    num_records = _write_batching(folder, part, servable, PARAMETERS)
     graph = graph_checks.read_meta_graph(os.path.join(folder, "saved_model.pb"))
     num_operations = graph_checks.check_operations(graph)
     signatures = graph_checks.signatures_of(graph)
@@ -95,15 +89,39 @@ def write_version(
     differences = parity.check(
         folder, part, inputs, parity.Expected(run.model, text)
     )
+    if tune is not None:
+        num_records = _write_batching(folder, part, servable, tune(folder))
+        trial_run.run(folder, [])
     manifest = _manifest(run, servable, signatures, differences)
     Folder(folder).write_json(MANIFEST, {"part": part, "card": card} | manifest)
     return Report(
         weights_bytes=sum(v.numpy().nbytes for v in servable.variables),
         total_bytes=_size(folder),
         num_operations=num_operations,
-        num_warmup_records=len(records),
+        num_warmup_records=num_records,
         differences=differences,
     )
+
+
+def _write_batching(
+    folder: str, part: str, servable: Servable, parameters: BatchingParameters
+) -> int:
+    """Writes how requests are joined, and warms the batch sizes that follow.
+
+    Returns:
+      num_records: of the warm-up file.
+    """
+    text = parameters.text().encode()
+    Folder(folder).write(BATCHING_FILE, lambda file: file.write(text))
+    records = list(
+        warmup.requests(
+            servable.inputs,
+            model=part,
+            batch_sizes=parameters.allowed_batch_sizes or (1, MAX_BATCH_SIZE),
+        )
+    )
+    warmup.write(os.path.join(folder, warmup.FILE), records)
+    return len(records)
 
 
 def _manifest(

@@ -5,6 +5,7 @@ import io
 import pathlib
 import subprocess
 import sys
+from typing import IO
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from tests.small_runs import image_set, save_run
 from tfvae import generate, plots, program, train
 from tfvae.errors import InputError
+from tfvae.generation import archive
 from tfvae.run_dir import Run, load_run
 
 IMAGE = (9, 7, 3)
@@ -276,13 +278,37 @@ def test_full_disk_is_one_line_and_leaves_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(np, "savez", fill_the_disk)
+    monkeypatch.setattr(archive, "write", fill_the_disk)
     out = tmp_path / "a.npz"
-    with pytest.raises(InputError) as refused:
-        run(runs["trained"], "sample", "--num=1", f"--out={out}")
-    assert str(refused.value) == (
-        f"`out` {out} cannot be written: No space left on device; give another."
-    )
-    assert list(tmp_path.iterdir()) == []
+    for mode in ("sample", "traverse"):
+        with pytest.raises(InputError) as refused:
+            run(runs["trained"], mode, f"--out={out}")
+        assert str(refused.value) == (
+            f"`out` {out} cannot be written: No space left on device; give "
+            "another."
+        )
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_samples_in_arrays_are_never_held_together(
+    runs: dict[str, Run], tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    largest = []
+    write = archive.write
+
+    def watched(file: IO[bytes], parts: archive.Parts) -> None:
+        arrays = {
+            name: (largest.append(part.nbytes) or part for part in of_array)
+            for name, of_array in parts.arrays.items()
+        }
+        write(file, archive.Parts(parts.num, arrays))
+
+    monkeypatch.setattr(archive, "write", watched)
+    out = tmp_path / "a.npz"
+    run(runs["trained"], "sample", "--num=1100", f"--out={out}")
+    assert max(largest) == 250 * 9 * 7 * 3 * 4
+    assert arrays_in(out)["x"].shape == (1100, *IMAGE)
 
 
 def test_file_of_the_working_folder(

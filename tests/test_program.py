@@ -1,8 +1,11 @@
-"""Exit statuses, one line on stderr, and a quiet start."""
+"""Exit statuses, one line on stderr, and a quiet, quick start."""
 
+import gc
 import os
+import pathlib
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -109,3 +112,52 @@ def test_failed_start_shows_what_was_written(
     with pytest.raises(ImportError, match="broken"):
         start()
     assert capfd.readouterr().err == "the reason\n"
+
+
+@pytest.fixture
+def _before_tensorflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Makes this process look like one that is still to load TensorFlow."""
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("_before_tensorflow")
+def test_libraries_are_not_looked_through_for_garbage() -> None:
+    with program.quiet_start():
+        assert not gc.isenabled()
+        libraries = [[] for _ in range(1000)]
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > len(libraries)
+
+
+@pytest.mark.usefixtures("_before_tensorflow")
+def test_failed_start_leaves_the_collector_on() -> None:
+    with pytest.raises(ImportError), program.quiet_start():
+        raise ImportError("broken")
+    assert gc.isenabled()
+
+
+def test_process_that_has_its_libraries_keeps_its_garbage() -> None:
+    frozen = gc.get_freeze_count()
+    with program.quiet_start():
+        assert gc.isenabled()
+    assert gc.get_freeze_count() == frozen
+
+
+@pytest.mark.slow
+def test_training_loads_what_it_uses_and_no_more(
+    tmp_path: pathlib.Path,
+) -> None:
+    code = (
+        "import sys; from tfvae import train; "
+        f"train.main(['train', '--run_dir={tmp_path}', '--epochs=1', "
+        "'--hidden_units=4', '--latent_dim=2']); "
+        "print('loaded:', *(name for name in ('keras', 'keras_tuner', "
+        "'tensorflow_datasets', 'matplotlib') if name in sys.modules))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert ended.stdout.splitlines()[-1] == "loaded: matplotlib"

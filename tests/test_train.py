@@ -14,7 +14,9 @@ import pytest
 from tests.runs import assert_same_run, rows_of
 from tfvae import callbacks, train
 from tfvae.config import Config
+from tfvae.data.load import load_data
 from tfvae.errors import InputError, TrainingError
+from tfvae.run_dir import load_run
 
 NUM_TRAIN = 1439  # of 1,797 digits less two parts of 179
 # 4 steps an epoch, the last of them short.
@@ -50,6 +52,13 @@ def _signal_at_step(
     monkeypatch.setattr(
         callbacks.Recorder, "on_train_batch_end", on_train_batch_end
     )
+
+
+def _mse_of_best(run_dir: pathlib.Path) -> float:
+    """Returns what the best weights make of the test digits."""
+    run = load_run(str(run_dir), which="best")
+    x = load_data(run.config).test.x.astype(np.float32) / 16
+    return float(np.mean(np.square(x - run.model.reconstruct(x).numpy())))
 
 
 @pytest.fixture(scope="module")
@@ -346,6 +355,13 @@ def test_death_around_a_checkpoint_loses_at_most_an_epoch(
     assert_same_run(finished, tmp_path)
 
 
+def test_result_is_of_the_test_set(finished: pathlib.Path) -> None:
+    result = json.loads((finished / "result.json").read_text())
+    assert result["test"]["mse"] == pytest.approx(
+        _mse_of_best(finished), rel=1e-5
+    )
+
+
 @pytest.mark.slow
 def test_overwrite_starts_anew(
     finished: pathlib.Path, tmp_path: pathlib.Path
@@ -368,6 +384,9 @@ def test_early_stopping_ends_the_run_and_stays_ended(
     rows = rows_of(tmp_path)
     values = [row["val_elbo"] for row in rows]
     assert int(np.argmax(values)) + 1 == result["best_epoch"]
+    assert result["test"]["mse"] == pytest.approx(
+        _mse_of_best(tmp_path), rel=1e-5
+    )
     (tmp_path / "result.json").unlink()  # as if killed while finishing
     assert _train(tmp_path) == 0
     assert rows_of(tmp_path) == rows

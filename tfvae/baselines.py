@@ -1,15 +1,19 @@
 """What the VAE grew from: PCA and the plain autoencoder."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from sklearn import decomposition
 from tf_keras import layers as tfkl
 
 from tfvae.batch import Batch
 from tfvae.condition import Condition, network_inputs
 from tfvae.learner import Given, Learner, Logs
 from tfvae.objectives.draws import Losses
+
+if TYPE_CHECKING:  # scikit-learn takes half a second to load
+    from sklearn import decomposition
 
 LEAST_NOISE = 1e-8  # beside the largest variance; float32 knows no smaller one
 
@@ -148,7 +152,9 @@ def pca_impute(
     return np.where(mask > 0.5, x, expected.astype(x.dtype))
 
 
-def _fit_pca(train: np.ndarray, latent_dim: int) -> decomposition.PCA:
+def _fit_pca(train: np.ndarray, latent_dim: int) -> "decomposition.PCA":
     """Returns PCA fitted to [n, D], the same at every call."""
+    from sklearn import decomposition
+
     num_components = min(latent_dim, *train.shape)
     return decomposition.PCA(num_components, random_state=0).fit(train)

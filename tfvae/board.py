@@ -23,7 +23,7 @@ from tfvae.vae import VAE
 
 FOLDER = "tensorboard/pictures"
 MOST_SHOWN = 10  # of more images of one name, TensorBoard leaves some out
-MOST_EXAMPLES, MOST_NUMBERS = 1000, 2**26  # 256 MiB as float32
+MOST_EXAMPLES, MOST_NUMBERS = 1000, 2**24  # 64 MiB as float32
 BATCH = 250
 PICTURED, COLUMNS, SAMPLE_ROWS, MOST_CLASSES = 32, 8, 8, 16
 THUMBNAIL = 64  # pixels; 32 of them stay far below TensorBoard's limit of 8192

@@ -52,7 +52,7 @@ class Config:
         is_switch=True,
     )
     max_resident_mb: int = setting(
-        2048,
+        1024,
         "data up to this size are held in memory, larger ones stream from disk",
         number=int, minimum=0,
     )  # fmt: skip

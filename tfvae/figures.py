@@ -1,10 +1,10 @@
 """Which pictures a run gets, from its model, its data and its rows."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
-from scipy import stats
 
 from tfvae import plots
 from tfvae.examples import Examples
@@ -16,11 +16,17 @@ from tfvae.run_dir import Row
 from tfvae.vae import VAE
 
 NUM_PAIRS, NUM_SAMPLES, COLUMNS = 32, 64, 8
-NUM_POINTS = 2000
+NUM_POINTS, MOST_NUMBERS = 2000, 2**22  # 16 MiB as float32
 MANIFOLD_SIDE = 20
 MOST_CLASSES, NUM_COMPLETED = 20, 10
 NUM_QUANTILES, NUM_GRID = 4000, 400
 CLOUDS_TITLE = "means of p(x|z)"
+
+
+def num_examples(event_shape: tuple[int, ...]) -> int:
+    """Returns how many examples of that shape `make_figures` is to be given."""
+    fitting = MOST_NUMBERS // math.prod(event_shape)
+    return min(NUM_POINTS, max(NUM_PAIRS, fitting))
 
 
 def make_figures(
@@ -128,6 +134,8 @@ def _density(
     With one latent and little noise, f = F^-1(Phi(z)) gives the data's own
     density (Doersch, 2016, section 2.4.1); F^-1 is taken from the data.
     """
+    from scipy import stats  # takes long to load, and few runs need it
+
     probs = (np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES
     z = stats.norm.ppf(probs).astype(np.float32)
     points = (

@@ -40,6 +40,11 @@ class Launch:
         "without GPUs",
         number=int, minimum=0,
     )  # fmt: skip
+    profile: bool = setting(
+        False,
+        "trace some steps for TensorBoard, and say where an epoch's time goes",
+        is_switch=True,
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -41,8 +41,11 @@ def main(argv: list[str]) -> int:
     return program.DONE
 
 
-def generate(run: "Run", asked: Generation) -> "Generated":
+def generate(run: "Run", asked: Generation) -> None:
     """Makes what is asked for, and writes it.
+
+    Samples and reconstructions that go into arrays alone are made as they are
+    written, so that memory does not grow with their number.
 
     Args:
       run: trained.
@@ -52,9 +55,7 @@ def generate(run: "Run", asked: Generation) -> "Generated":
       InputError: what is asked for does not go with the run or its data, or
         the file cannot be written.
     """
-    import numpy as np
-
-    from tfvae.generation import modes
+    from tfvae.generation import archive, modes
 
     if asked.ending != ".npz" and not run.spec.is_image:
         raise InputError(
@@ -62,24 +63,11 @@ def generate(run: "Run", asked: Generation) -> "Generated":
             "--out=FILE.npz."
         )
     _check_overwriting(run, asked)
-    generated = modes.generate(run, asked)
-    arrays: dict[str, Any] = generated.arrays()
-    files: dict[str, Callable[[IO[bytes]], Any]] = {
-        asked.arrays_out: lambda file: np.savez(file, **arrays)
-    }
-    if asked.ending != ".npz":
-        from tfvae.generation import drawing
-
-        draw = {".png": drawing.png, ".gif": drawing.gif}[asked.ending]
-        picture = draw(generated)
-        files[asked.out] = lambda file: file.write(picture)
-    for path, write in files.items():
-        try:
-            atomic.write_whole(path, write)
-        except OSError as error:
-            raise _unwritable(path, error.strerror or str(error)) from error
-        print(f"written: {path}")
-    return generated
+    if asked.ending == ".npz" and asked.mode in modes.PARTS:
+        parts = modes.in_parts(run, asked)
+        _write(asked.out, lambda file: archive.write(file, parts))
+    else:
+        _write_all(modes.generate(run, asked), asked)
 
 
 def check_folder(path: str) -> None:
@@ -100,6 +88,32 @@ def check_folder(path: str) -> None:
         raise _unwritable(path, f"{folder} is no folder")
     if not os.access(folder, os.W_OK):
         raise _unwritable(path, f"{folder} is read-only")
+
+
+def _write_all(generated: "Generated", asked: Generation) -> None:
+    """Writes the arrays, and the picture if one is asked for."""
+    import numpy as np
+
+    arrays: dict[str, Any] = generated.arrays()
+    files: dict[str, Callable[[IO[bytes]], Any]] = {
+        asked.arrays_out: lambda file: np.savez(file, **arrays)
+    }
+    if asked.ending != ".npz":
+        from tfvae.generation import drawing
+
+        draw = {".png": drawing.png, ".gif": drawing.gif}[asked.ending]
+        picture = draw(generated)
+        files[asked.out] = lambda file: file.write(picture)
+    for path, write in files.items():
+        _write(path, write)
+
+
+def _write(path: str, write: Callable[[IO[bytes]], Any]) -> None:
+    try:
+        atomic.write_whole(path, write)
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+    print(f"written: {path}")
 
 
 def _check_overwriting(run: "Run", asked: Generation) -> None:

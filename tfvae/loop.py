@@ -10,7 +10,7 @@ import tf_keras
 
 from tfvae import noise, replicas
 from tfvae.batch import Batch
-from tfvae.data.resident import Resident
+from tfvae.data.resident import SCOPE, Resident
 from tfvae.learner import Learner
 
 Step = Callable[[Any], Any]
@@ -183,13 +183,14 @@ class ScannedLoop(ResidentLoop):
             lambda count: noise.step_seed(model.seed, noise.EXTRA, count),
             counts,
         )
-        examples = data.gather(tables, tf.gather(order, steps))
-        if data.view.draws:
-            examples = tf.map_fn(
-                lambda given: data.prepare(given[0], epoch, given[1]),
-                (examples, steps),
-                fn_output_signature=data.signature,
-            )
+        with tf.name_scope(SCOPE):
+            examples = data.gather(tables, tf.gather(order, steps))
+            if data.view.draws:
+                examples = tf.map_fn(
+                    lambda given: data.prepare(given[0], epoch, given[1]),
+                    (examples, steps),
+                    fn_output_signature=data.signature,
+                )
         self._scan(examples, eps, seeds, data.batch_sizes(tables, steps), num)
 
     @tf.function(jit_compile=True, reduce_retracing=True)

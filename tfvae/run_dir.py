@@ -24,7 +24,7 @@ Row = dict[str, float]
 PARTS = ("weights", "checkpoints", "figures", "tensorboard", "baselines")
 FILES = (
     "config.json", "data.json", "metrics.jsonl", "result.json",
-    "evaluation.json", "report.html",
+    "evaluation.json", "report.html", "profile.json",
 )  # fmt: skip
 CHECKPOINTS_KEPT = 2
 

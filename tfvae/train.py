@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
     from tfvae.callbacks import Recorder
     from tfvae.data.split import Splits
     from tfvae.learner import Learner
+    from tfvae.profiling.profile import Profile
     from tfvae.run_dir import RunDir
 
 SUMMARY = """Trains a variational autoencoder.
@@ -44,7 +45,13 @@ def main(argv: list[str]) -> int:
     run_dir.prepare()
     strategy = strategy_lib.make_strategy(line.launch.strategy)
     try:
-        status = run(config, run_dir, strategy, overwrite=line.launch.overwrite)
+        status = run(
+            config,
+            run_dir,
+            strategy,
+            overwrite=line.launch.overwrite,
+            profiled=line.launch.profile,
+        )
     except InputError:
         run_dir.remove_if_empty()
         raise
@@ -62,6 +69,7 @@ def run(
     strategy: "tf.distribute.Strategy",
     *,
     overwrite: bool = False,
+    profiled: bool = False,
 ) -> int:
     """Trains one run, from where it stands to its end.
 
@@ -71,6 +79,7 @@ def run(
       strategy: the run is built and trained under it.
       overwrite: remove a run that the folder holds, once the settings and the
         data are known to be good.
+      profiled: say where an epoch's time goes.
 
     Returns:
       The exit status.
@@ -105,9 +114,14 @@ def run(
         summary.of_run(config, model, splits, strategy.num_replicas_in_sync),
         flush=True,
     )
+    profile = _make_profile(config, recorder) if profiled else None
     try:
         with training.display(config, model, splits, recorder) as display:
-            training.fit(config, model, splits, recorder, display)
+            training.fit(
+                config, model, splits, recorder, display, profile=profile
+            )
+        if profile:
+            print(profile.write(), flush=True)
         _finish(config, model, splits, recorder)
     except (callbacks.Interrupted, KeyboardInterrupt) as interrupted:
         name = str(interrupted) or "SIGINT"
@@ -184,29 +198,33 @@ def _build(
     return model, recorder
 
 
+def _make_profile(config: Config, recorder: "Recorder") -> "Profile":
+    from tfvae.profiling.profile import Profile
+
+    return Profile(
+        recorder.run_dir,
+        num_examples=recorder.num_examples,
+        steps_per_epoch=recorder.steps_per_epoch,
+        num_epochs=config.epochs,
+    )
+
+
 def _finish(
     config: Config, model: "Learner", splits: "Splits", recorder: "Recorder"
 ) -> None:
     """Measures the best weights on the test set; writes figures and result."""
-    from tfvae import build, callbacks, resolve
-    from tfvae.data import pipeline
+    from tfvae import build, callbacks, training
 
     run_dir, rows = recorder.run_dir, recorder.rows
     run_dir.load_weights(model, "best")
-    test = pipeline.eval_batches(
-        splits.test,
-        config.batch_size,
-        seed=config.seed,
-        **resolve.view(config),
-    )
-    measured = model.evaluate(test, return_dict=True, verbose=0)
+    measured = training.measure(config, model, splits.test)
     if importlib.util.find_spec("tfvae.plots"):  # a slim image leaves it out
         from tfvae import examples, figures
 
         shown = examples.load_examples(
             config,
             splits.test,
-            num_examples=figures.NUM_POINTS,
+            num_examples=figures.num_examples(splits.spec.event_shape),
             seed=config.seed,
         )
         for name, figure in figures.make_figures(

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +18,9 @@ from tfvae.examples import load_examples
 from tfvae.learner import Learner
 from tfvae.loop import Loop, ResidentLoop, ScannedLoop, StreamLoop
 from tfvae.objectives.table import OBJECTIVES
+
+if TYPE_CHECKING:  # asked for, it is loaded by the program
+    from tfvae.profiling.profile import Profile
 
 # Of kl_schedule: whether the KL has its full weight all through an epoch.
 WARMED_UP: dict[str, Callable[[int, int], bool]] = {
@@ -34,6 +38,7 @@ def fit(
     watchers: Sequence[tf_keras.callbacks.Callback] = (),
     *,
     last_epoch: int | None = None,
+    profile: "Profile | None" = None,
 ) -> None:
     """Runs the epochs that are left; a broken-off one is completed first.
 
@@ -45,6 +50,7 @@ def fit(
       watchers: are told of every batch and epoch, after it is recorded.
       last_epoch: where to stop, as if the rest were left for later; None: at
         the end.
+      profile: looks on.
 
     Raises:
       Interrupted: at SIGINT or SIGTERM; everything is saved.
@@ -62,6 +68,8 @@ def fit(
             *watchers,
             on_signal,
         ]
+        if profile:
+            told = profile.around(told)
         for callback in told:
             callback.set_model(model)
             callback.on_train_begin()

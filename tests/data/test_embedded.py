@@ -30,6 +30,15 @@ def test_digits_are_divided_once_and_for_all() -> None:
         np.testing.assert_array_equal(arrays[part][0], again[part][0])
 
 
+def test_digits_are_scikit_learn_s_to_the_bit_and_in_order() -> None:
+    bunch = datasets.load_digits()
+    ids = np.random.default_rng(0).permutation(1797)[: SIZES["validation"]]
+    x, y = embedded.digits().arrays["validation"]
+    assert (x.dtype, y.dtype) == (np.uint8, np.int64)
+    np.testing.assert_array_equal(x, bunch.images[ids][..., np.newaxis])
+    np.testing.assert_array_equal(y, bunch.target[ids])
+
+
 def test_digits_split_does_not_depend_on_the_runs_seed() -> None:
     first = load_data(Config(seed=0)).test.x
     np.testing.assert_array_equal(load_data(Config(seed=5)).test.x, first)

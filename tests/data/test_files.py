@@ -224,7 +224,11 @@ def test_images_of_different_sizes_need_a_size(
     assert (batch.shape, batch.dtype) == ((3, 4, 4, 1), np.uint8)
 
 
-def test_broken_image_among_good_ones_is_named(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("chunk", [2, 100])
+def test_broken_image_among_good_ones_is_named(
+    chunk: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "CHUNK", chunk)
     for index in range(5):
         write_png(tmp_path / f"{index}.png", levels([6, 5, 3]))
     good = (tmp_path / "3.png").read_bytes()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfvae.data import split
 from tfvae.data.spec import DataSpec
 from tfvae.data.split import ArraySplit, Split, StreamSplit
 
@@ -108,6 +109,24 @@ def test_order_ignores_tensorflows_global_seed(
 def test_labels_are_in_the_order_of_ordered(make: Callable[[], Any]) -> None:
     labels = make().labels()
     np.testing.assert_array_equal(labels, Y)
+
+
+def test_labels_of_a_stream_are_read_in_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(split, "NUM_LABELS", 4)
+    np.testing.assert_array_equal(stream_split().labels(), Y)
+
+
+@pytest.mark.parametrize("num", [5, 1000])
+def test_mean_of_a_stream_is_that_of_its_first_examples(
+    num: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(split, "NUM_FOR_MEAN", num)
+    monkeypatch.setattr(split, "CHUNK", 3)
+    np.testing.assert_allclose(
+        stream_split().mean(), X[:num].mean(axis=0) / 255, rtol=1e-12
+    )
 
 
 def test_stream_without_labels_has_none() -> None:

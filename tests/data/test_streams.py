@@ -1,5 +1,10 @@
 """Records on disk: in memory where they fit, the same examples where not."""
 
+import os
+import pathlib
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -131,10 +136,101 @@ def test_floats_streamed_as_real_vectors_cannot_be_binarised() -> None:
         )
 
 
-def test_shuffle_buffer_is_counted_in_bytes(
+def test_shuffle_buffer_is_counted_in_bytes_of_records_not_of_images(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(streams, "SHUFFLE_BYTES", 95)
+    monkeypatch.setattr(streams, "RECORD_BYTES", 10)
+    monkeypatch.setattr(streams, "SHUFFLE_BYTES", 150)
+    # 30 pixels, a label of 8 bytes and 10: 48 bytes a record.
     assert load(X, ON_DISK).train.shuffle_buffer == 3
-    monkeypatch.setattr(streams, "SHUFFLE_BYTES", 10)
+    monkeypatch.setattr(streams, "SHUFFLE_BYTES", 47)
     assert load(X, ON_DISK).train.shuffle_buffer == 1
+    encoded = {
+        part: tf.data.Dataset.from_tensors("four").repeat(n)
+        for part, n in SIZES.items()
+    }
+    monkeypatch.setattr(streams, "SHUFFLE_BYTES", 150)
+    splits = streams.to_splits(
+        encoded,
+        lambda record: (tf.fill(SHAPE, tf.strings.length(record)), 2),
+        SIZES,
+        SHAPE,
+        3,
+        Preparation("it", max_resident_bytes=ON_DISK),
+    )
+    assert splits.train.shuffle_buffer == 10  # of 4 + 10 bytes
+
+
+def test_few_large_images_are_probed(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = {part: x.copy() for part, x in BITS.items()}
+    first["train"][2:] = 7
+    assert load(first, ON_DISK).spec.support == "unit"
+    monkeypatch.setattr(streams, "MOST_PROBED", 2 * 30 + 29)  # two images
+    assert load(first, ON_DISK).spec.support == "binary"
+    monkeypatch.setattr(streams, "MOST_PROBED", 1)
+    assert load(first, ON_DISK).spec.support == "binary"
+
+
+def test_images_whose_decoder_does_not_know_it_have_a_static_shape() -> None:
+    records = {
+        part: tf.data.Dataset.from_tensor_slices(
+            [tf.io.encode_png(image).numpy() for image in x]
+        )
+        for part, x in X.items()
+    }
+    splits = streams.to_splits(
+        records,
+        lambda png: (tf.io.decode_png(png, channels=1), -1),
+        SIZES,
+        SHAPE,
+        None,
+        Preparation("it", max_resident_bytes=ON_DISK),
+    )
+    assert splits.train.ordered(4).element_spec.shape == (None, *SHAPE)
+    np.testing.assert_array_equal(
+        np.concatenate(list(splits.test.ordered(4).as_numpy_iterator())),
+        X["test"],
+    )
+
+
+MEMORY = """
+import resource, sys
+from tfvae.config import Config
+from tfvae.data import load, pipeline
+
+def peak():  # MiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+def pass_over(folder):
+    splits = load.load_data(Config(dataset=f"images:{folder}",
+                                   max_resident_mb=0))
+    splits.train.mean(), splits.train.labels()
+    for batches in (
+        pipeline.train_batches(splits.train, 16, seed=0, num_epochs=1),
+        pipeline.eval_batches(splits.test, 16, seed=0),
+    ):
+        for _ in batches:
+            pass
+    return splits.train.num_examples
+
+few, before = pass_over(sys.argv[1]), peak()
+print(pass_over(sys.argv[2]) - few, peak() - before)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_data(tmp_path: pathlib.Path) -> None:
+    """Of 1,170 images more, 220 MiB decoded, few MiB stay."""
+    png = tf.io.encode_png(np.zeros([256, 256, 3], np.uint8)).numpy()
+    (tmp_path / "one.png").write_bytes(png)
+    for name, num in (("few", 30), ("many", 1500)):
+        (tmp_path / name).mkdir()
+        for index in range(num):
+            os.link(tmp_path / "one.png", tmp_path / name / f"{index}.png")
+    told = subprocess.run(
+        [sys.executable, "-c", MEMORY, tmp_path / "few", tmp_path / "many"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    num_more, growth = map(float, told.stdout.split())
+    assert num_more == 1500 - 300 - (30 - 6)
+    assert growth < 130

@@ -209,9 +209,64 @@ def test_set_without_labels_decodes_to_minus_one(
 ) -> None:
     found = image_set_of(monkeypatch, {"train": 9}, image=IMAGE)
     assert (found.label_key, found.num_classes) == (None, None)
-    x = np.zeros([6, 5, 3], np.uint8)
-    _, label = found.decoder(Preparation("fake"))({"image": tf.constant(x)})
+    x = np.arange(90, dtype=np.uint8).reshape(6, 5, 3)
+    stored = found.builder.info.features.serialize_example({"image": x})
+    image, label = found.decoder(Preparation("fake"))(tf.constant(stored))
+    np.testing.assert_array_equal(image, x)
     assert label == -1
+
+
+@pytest.fixture(scope="module")
+def sharded(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Returns a folder with the set `numbered`: 100 images in 28 shards."""
+    kinds = tensorflow_datasets.features
+    features = kinds.FeaturesDict(
+        {"image": kinds.Image(shape=(3, 2, 1)), "label": kinds.Scalar(tf.int64)}
+    )
+    root = tmp_path_factory.mktemp("tfds")
+    folder = root / "numbered" / "1.0.0"
+    folder.mkdir(parents=True)
+    sizes = [4, 20, 1, *[3] * 25]
+    assert (sum(sizes), len(sizes)) == (100, 28)
+    first = 0
+    for shard, size in enumerate(sizes):
+        path = folder / f"numbered-train.tfrecord-{shard:05d}-of-00028"
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for index in range(first, first + size):
+                image = np.full([3, 2, 1], index, np.uint8)
+                example = {"image": image, "label": index}
+                writer.write(features.serialize_example(example))
+        first += size
+    split = tensorflow_datasets.core.SplitInfo(
+        name="train",
+        shard_lengths=sizes,
+        num_bytes=0,
+        filename_template=tensorflow_datasets.core.ShardedFileTemplate(
+            dataset_name="numbered", split="train",
+            filetype_suffix="tfrecord", data_dir=folder,
+        ),
+    )  # fmt: skip
+    tensorflow_datasets.folder_dataset.write_metadata(
+        data_dir=folder, features=features, split_infos=[split]
+    )
+    return str(root)
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+@pytest.mark.parametrize("in_order", [False, True])
+def test_records_of_many_shards_come_in_the_order_of_tfds(
+    part: str, in_order: bool, sharded: str
+) -> None:
+    found = tfds.image_set("numbered", sharded)
+    found.builder.info.as_proto.disable_shuffling = in_order
+    split, size = found.parts[part]
+    stored = found.builder.as_dataset(split=split).as_numpy_iterator()
+    expected = [int(example["image"][0, 0, 0]) for example in stored]
+    assert len(expected) == size
+    records = found.records(part)
+    assert records.cardinality() == size
+    images = records.map(found.decoder(Preparation("numbered")))
+    assert [int(x[0, 0, 0]) for x, _ in images.as_numpy_iterator()] == expected
 
 
 def test_set_that_holds_no_images_is_refused(

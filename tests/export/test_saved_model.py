@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import c_api, saved_model, trial_run, version
+from export import (
+    batching,
+    batching_sweep,
+    c_api,
+    saved_model,
+    trial_run,
+    version,
+)
 from export.protos import meta_graph_pb2
 from tests.export.server_process import ServerProcess
 from tests.small_runs import image_set, save_run
@@ -184,6 +191,58 @@ def test_what_fails_in_a_fresh_process_is_not_published(
 
 
 @pytest.mark.slow
+def test_batching_is_tuned_before_a_version_is_published(
+    tmp_path: pathlib.Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(batching_sweep, "SECONDS", 0.01)
+    monkeypatch.setattr(batching_sweep, "ROUNDS", 1)
+    monkeypatch.setattr(batching_sweep, "choose", lambda points: points[3])
+    arguments = [
+        "saved_model", f"--run_dir={run.run_dir}", f"--export_dir={tmp_path}",
+        "--parts=decoder", "--tune_batching",
+    ]  # fmt: skip
+    assert saved_model.main(arguments) == 0
+    assert "<- chosen" in capsys.readouterr().out
+    folder = tmp_path / "decoder" / "1"
+    parameters = batching.read((folder / "batching_params.pbtxt").read_text())
+    assert parameters.allowed_batch_sizes == (1, 2, 4, 8, 16, 32, 64)
+    assert parameters.max_execution_batch_size == 16
+    record = json.loads(
+        (folder / "assets.extra" / "batching_sweep.json").read_text()
+    )
+    assert [p["chosen"] for p in record["points"]].index(True) == 3
+    records = tf.data.TFRecordDataset(
+        str(folder / "assets.extra" / "tf_serving_warmup_requests")
+    )
+    num_signatures = 6
+    assert len([*records]) == num_signatures * 7
+
+
+@pytest.mark.slow
+def test_warm_up_that_fails_after_tuning_is_not_published(
+    tmp_path: pathlib.Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = version.warmup.requests
+
+    def requests(*args: Any, batch_sizes: Any, **kwargs: Any) -> Any:
+        for request in real(*args, batch_sizes=batch_sizes, **kwargs):
+            if batch_sizes == (3,):
+                request.model_spec.signature_name = "unknown"
+            yield request
+
+    monkeypatch.setattr(version.warmup, "requests", requests)
+    tuned = batching.BatchingParameters(allowed_batch_sizes=(3,))
+    monkeypatch.setattr(batching_sweep, "tune", lambda *_, **__: tuned)
+    arguments = [f"--run_dir={run.run_dir}", f"--export_dir={tmp_path}"]
+    with pytest.raises(FailedError, match=r"fails in a fresh process: "):
+        saved_model.main(["saved_model", *arguments, "--tune_batching"])
+    assert not list((tmp_path / "decoder").iterdir())
+
+
+@pytest.mark.slow
 def test_versions_that_a_server_holds_stay(
     tmp_path: pathlib.Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -224,6 +283,7 @@ def test_a_process_that_dies_is_told(tmp_path: pathlib.Path) -> None:
         (["--run_dir=r", "--export_dir=e"], "`run_dir` r holds no run"),
         (["--parts=encoder"], "`parts` must be decoder,vae"),
         (["--version=-1"], "`version` must be"),
+        (["--tune_batching=3"], "--tune_batching=3: .*boolean"),
     ],
 )
 def test_wrong_input_is_named(

@@ -9,7 +9,7 @@ from tests import models
 from tests.small_runs import build_model
 from tfvae.distributions.likelihoods import LIKELIHOODS
 from tfvae.errors import InputError
-from tfvae.generation import generated
+from tfvae.generation import codes, generated
 from tfvae.generation.generated import Generated
 from tfvae.metrics.decoding import BATCH
 
@@ -64,7 +64,7 @@ def test_equal_seeds_give_equal_arrays_whatever_ran_before(
     linear: tfvae.VAE, shown: str
 ) -> None:
     def made(seed: int) -> tuple[np.ndarray, np.ndarray]:
-        z = generated.prior_draws(linear, 7, mode="sample", seed=seed)
+        z = codes.prior_draws(linear, 7, mode="sample", seed=seed)
         return z, generated.decode(linear, z, shown=shown, seed=seed)
 
     first = made(3)
@@ -77,7 +77,7 @@ def test_equal_seeds_give_equal_arrays_whatever_ran_before(
 
 
 def test_largest_seed_draws(linear: tfvae.VAE) -> None:
-    z = generated.prior_draws(linear, 3, mode="sample", seed=2**32 - 1)
+    z = codes.prior_draws(linear, 3, mode="sample", seed=2**32 - 1)
     x = generated.decode(linear, z, shown="draw", seed=2**32 - 1)
     assert np.isfinite(x).all()
 
@@ -86,19 +86,19 @@ def test_prior_draws_are_normal_and_scale_with_the_temperature(
     linear: tfvae.VAE,
 ) -> None:
     n = 5000
-    z = generated.prior_draws(linear, n, mode="sample", seed=0)
+    z = codes.prior_draws(linear, n, mode="sample", seed=0)
     assert z.dtype == np.float32
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=5 / np.sqrt(n))
     np.testing.assert_allclose(np.cov(z.T), np.eye(2), atol=5 * np.sqrt(2 / n))
     for temperature in (0.0, 0.25, 1.5):
-        cooled = generated.prior_draws(
+        cooled = codes.prior_draws(
             linear, n, mode="sample", seed=0, temperature=temperature
         )
         np.testing.assert_array_equal(cooled, np.float32(temperature) * z)
 
 
 def test_draws_are_those_of_the_model(linear: tfvae.VAE) -> None:
-    z = generated.prior_draws(linear, 6, mode="sample", seed=5)
+    z = codes.prior_draws(linear, 6, mode="sample", seed=5)
     np.testing.assert_allclose(
         generated.decode(linear, z), linear.sample(6, seed=5), rtol=1e-6
     )
@@ -179,23 +179,6 @@ def test_title_says_mode_and_what_of_p_and_which_class() -> None:
     )
     of_two = {"label": np.array([2, 1])}
     assert generated.title("m", "mean", "", of_two) == "m: mean of p(x|z)"
-
-
-def test_autoencoder_has_no_prior() -> None:
-    model = build_model((6,), model="ae")
-    with pytest.raises(InputError, match="`sample` draws from a prior, which"):
-        generated.prior_draws(model, 3, mode="sample", seed=0)
-
-
-@pytest.mark.parametrize("prior", ["mixture", "realnvp"])
-def test_learned_prior_is_drawn_from_but_has_no_temperature(
-    prior: str,
-) -> None:
-    model = build_model((6,), prior=prior)
-    z = generated.prior_draws(model, 3, mode="sample", seed=0)
-    assert z.shape == (3, 4)
-    with pytest.raises(InputError, match="`temperature` is of the standard"):
-        generated.prior_draws(model, 3, mode="sample", seed=0, temperature=0.5)
 
 
 def test_model_without_masks_completes_nothing() -> None:

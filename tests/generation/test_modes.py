@@ -72,6 +72,20 @@ def test_samples_are_those_of_the_model(runs: dict[str, Run]) -> None:
     np.testing.assert_array_equal(drawn.z, made.z / 2)
 
 
+@pytest.mark.parametrize("mode", list(modes.PARTS))
+def test_arrays_in_parts_are_those_of_the_whole(
+    mode: str, runs: dict[str, Run]
+) -> None:
+    asked = Generation(mode=mode, out="a.npz", num=7, seed=3)
+    made = modes.in_parts(runs["label"], asked)
+    whole = modes.generate(runs["label"], asked).arrays()
+    assert list(made.arrays) == list(whole)
+    for name, array in whole.items():
+        in_parts = np.concatenate(list(made.arrays[name]))
+        assert in_parts.dtype == array.dtype
+        np.testing.assert_allclose(in_parts, array, **TOLERANCE)
+
+
 def test_classes_take_turns(runs: dict[str, Run]) -> None:
     made = make(runs["label"], "sample", num=7)
     assert made.row_labels == ("class 0", "class 1", "class 2")

@@ -1,7 +1,8 @@
 """Data sets that a dependency carries: nothing to download."""
 
+import importlib.metadata
+
 import numpy as np
-from sklearn import datasets
 
 from tfvae.data.sources import Source, random_parts
 
@@ -13,6 +14,9 @@ def digits() -> Source:
       Alpaydin and Kaynak, 1998. Optical recognition of handwritten digits.
       https://archive.ics.uci.edu/dataset/80
     """
-    bunch = datasets.load_digits()
-    x = bunch.images.astype(np.uint8)[..., np.newaxis]
-    return Source(random_parts(x, bunch.target.astype(np.int64)), maximum=16)
+    # scikit-learn itself takes long to load, and its file is all that is used.
+    package = importlib.metadata.distribution("scikit-learn")
+    path = package.locate_file("sklearn/datasets/data/digits.csv.gz")
+    table = np.loadtxt(str(path), np.int64, delimiter=",")  # pixels, label
+    x = table[:, :-1].astype(np.uint8).reshape(-1, 8, 8, 1)
+    return Source(random_parts(x, table[:, -1]), maximum=16)

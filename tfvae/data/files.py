@@ -5,7 +5,6 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable
-from concurrent import futures
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +15,7 @@ from tfvae.data.preparation import Preparation
 from tfvae.data.sources import PARTS, Source, random_parts, with_validation
 from tfvae.errors import InputError
 
+CHUNK = 256  # files
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
 READ_ERRORS = (ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -98,18 +98,40 @@ def image_folder(directory: str) -> ImageFolder:
     )
     if not paths:
         raise InputError(f"{name} holds no PNG or JPEG file.")
-    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        progress = tqdm.tqdm(
-            pool.map(images.probe_file, paths), "reading images", len(paths),
-            disable=None, leave=False,
-        )  # fmt: skip
-        shapes = set(progress)
-    heights, widths, channels = map(set, zip(*shapes, strict=True))
+    heights, widths, channels = map(set, zip(*_shapes(paths), strict=True))
     same_size = len(heights) == len(widths) == 1
     height, width = (heights.pop(), widths.pop()) if same_size else (None, None)
     shape = height, width, 3 if max(channels) > 2 else 1
     labels = _folder_labels(directory, paths)
     return ImageFolder(np.array(paths), labels, shape)
+
+
+def _shapes(paths: list[str]) -> set[tuple[int, int, int]]:
+    """Returns the shapes of image files, each fully decoded."""
+
+    def shape(path: tf.Tensor) -> tf.Tensor:
+        return tf.shape(images.decode_file(path, channels=0))
+
+    chunks = (
+        tf.data.Dataset.from_tensor_slices(paths)
+        .batch(CHUNK)
+        .map(
+            lambda chunk: tf.map_fn(shape, chunk, fn_output_signature=tf.int32),
+            tf.data.AUTOTUNE,
+        )
+    )
+    found: set[tuple[int, int, int]] = set()
+    num_read = 0
+    with tqdm.tqdm(desc="reading images", total=len(paths), disable=None,
+                   leave=False) as progress:  # fmt: skip
+        try:
+            for shapes in chunks.as_numpy_iterator():
+                found.update(map(tuple, shapes.tolist()))
+                num_read += len(shapes)
+                progress.update(len(shapes))
+        except tf.errors.OpError:  # which does not name the file
+            found.update(map(images.probe_file, paths[num_read:]))
+    return found
 
 
 def decoder(

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfvae.config import Config
-from tfvae.data import arrays, files, sprites, streams, synthetic
+from tfvae.data import arrays, files, sprites, streams
 from tfvae.data.preparation import Preparation
-from tfvae.data.sources import PARTS, Source, random_parts
+from tfvae.data.sources import PARTS, random_parts
 from tfvae.data.split import Splits
 from tfvae.errors import InputError
 
@@ -62,17 +62,24 @@ def _images(directory: str, preparation: Preparation) -> Splits:
     )
 
 
-def _synthetic(make: Callable[[], Source]) -> Callable[..., Splits]:
-    return lambda _, preparation: arrays.to_splits(make(), preparation)
+def _synthetic(_: str, preparation: Preparation) -> Splits:
+    from tfvae.data import synthetic
+
+    make = getattr(synthetic, preparation.name)
+    return arrays.to_splits(make(), preparation)
+
+
+def _sprites(_: str, preparation: Preparation) -> Splits:
+    return arrays.to_splits(sprites.sprites(), preparation)
 
 
 LOADERS: dict[str, Callable[[str, Preparation], Splits]] = {
     "digits": _digits,
-    "ring": _synthetic(synthetic.ring),
-    "pinwheel": _synthetic(synthetic.pinwheel),
-    "linear_gaussian": _synthetic(synthetic.linear_gaussian),
-    "density1d": _synthetic(synthetic.density1d),
-    "sprites": _synthetic(sprites.sprites),
+    "ring": _synthetic,
+    "pinwheel": _synthetic,
+    "linear_gaussian": _synthetic,
+    "density1d": _synthetic,
+    "sprites": _sprites,
     "npz": _npz,
     "images": _images,
 }

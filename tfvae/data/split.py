@@ -16,8 +16,12 @@ from tfvae.data.factors import FactorSpace
 from tfvae.data.spec import DataSpec
 
 Seed: TypeAlias = tf.Tensor  # [2], int64: a seed of stateless operations
+Record: TypeAlias = Any  # tensors, maybe in a dict
+Decoder: TypeAlias = Callable[[Record], tuple[tf.Tensor, tf.Tensor]]
 
 NUM_FOR_MEAN = 1000
+NUM_LABELS = 1000  # read at once
+CHUNK = 32  # records that one call decodes; a call costs as much as a small one
 MEAN_NOISE = 0.5  # of U[0, 1)
 
 
@@ -93,7 +97,7 @@ class StreamSplit:
     """Examples read from disk at each pass.
 
     Attributes:
-      elements: dataset of single records, each a dict.
+      elements: dataset of single records, not decoded yet.
       decode: turns a record into (x [*event_shape], label or -1).
       num_examples: how many records there are.
       divisor: x / divisor is what a model sees.
@@ -102,7 +106,7 @@ class StreamSplit:
     """
 
     elements: tf.data.Dataset
-    decode: Callable[[Any], tuple[tf.Tensor, tf.Tensor]]
+    decode: Decoder
     num_examples: int
     divisor: float
     shuffle_buffer: int
@@ -135,23 +139,52 @@ class StreamSplit:
         labels = self.elements.map(
             lambda record: self.decode(record)[1], tf.data.AUTOTUNE
         )
-        y = np.fromiter(labels.as_numpy_iterator(), np.int64)
+        batches = labels.batch(NUM_LABELS)
+        y = np.concatenate(list(batches.as_numpy_iterator()))
         return None if (y < 0).all() else y
 
     def mean(self) -> np.ndarray:
         """Returns the mean of what a model sees of the first examples."""
-        head = next(self.ordered(NUM_FOR_MEAN).as_numpy_iterator())
-        mean = head.mean(axis=0, dtype=np.float64)
+        head = self._batches(self.elements.take(NUM_FOR_MEAN), CHUNK, False)
+        total = sum(
+            x.sum(axis=0, dtype=np.float64) for x in head.as_numpy_iterator()
+        )
+        mean = total / min(NUM_FOR_MEAN, self.num_examples)
         return (mean + MEAN_NOISE * self.dequantized) / self.divisor
 
     def _batches(
         self, records: tf.data.Dataset, batch_size: int, labelled: bool
     ) -> tf.data.Dataset:
-        def decode(record: Any) -> Any:
-            x, y = self.decode(record)
-            return (x, tf.cast(y, tf.int64)) if labelled else x
+        batches = decoded(records, self.decode, batch_size)
+        return batches if labelled else batches.map(lambda x, _: x)
 
-        return records.map(decode, tf.data.AUTOTUNE).batch(batch_size)
+
+def decoded(
+    records: tf.data.Dataset, decode: Decoder, batch_size: int
+) -> tf.data.Dataset:
+    """Returns batches of decoded records, in their order.
+
+    Args:
+      records: dataset of single ones.
+      decode: turns a record into (x [*event_shape], label or -1).
+      batch_size: the last batch may be shorter.
+
+    Returns:
+      Dataset of (x [batch, *event_shape], y [batch] int64).
+    """
+
+    def decode_one(record: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        x, y = decode(record)
+        return x, tf.cast(y, tf.int64)
+
+    signature = records.map(decode_one).element_spec
+    chunks = records.batch(CHUNK).map(
+        lambda chunk: tf.map_fn(
+            decode_one, chunk, fn_output_signature=signature
+        ),
+        tf.data.AUTOTUNE,
+    )
+    return chunks.rebatch(batch_size)
 
 
 Split = ArraySplit | StreamSplit

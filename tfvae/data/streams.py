@@ -1,8 +1,5 @@
 """Records on disk: held in memory where they fit, else read at each pass."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
@@ -10,14 +7,20 @@ from tfvae.data import arrays, pipeline
 from tfvae.data.preparation import Preparation, Shape
 from tfvae.data.sources import PARTS, Arrays, Source
 from tfvae.data.spec import DataSpec
-from tfvae.data.split import Split, Splits, StreamSplit
+from tfvae.data.split import (
+    Decoder,
+    Record,
+    Split,
+    Splits,
+    StreamSplit,
+    decoded,
+)
 
-SHUFFLE_BYTES = 256 * 2**20
+SHUFFLE_BYTES = 64 * 2**20
+RECORD_BYTES = 400  # of a record in tf.data's memory, beside its values
 NUM_PROBED = 1000
-READ_BATCH = 256
-
-Record = Any  # a dict of tensors
-Decoder = Callable[[Record], tuple[tf.Tensor, tf.Tensor]]
+MOST_PROBED = 2**24  # numbers
+READ_BATCH = 32
 
 
 def to_splits(
@@ -31,18 +34,26 @@ def to_splits(
     """Returns the examples of records on disk.
 
     Args:
-      records: {part: dataset of single records, each a dict}.
+      records: {part: dataset of single records, not decoded yet}.
       decode: from a record to (image `shape`, label or -1).
       sizes: {part: number of records}.
       shape: of every decoded image.
       num_classes: of the labels, or None.
       preparation: what is asked of the values.
     """
-    head = _collect(records["train"].take(NUM_PROBED), decode, shape)[0]
-    image_bytes = head[0].nbytes
-    if sum(sizes.values()) * image_bytes <= preparation.max_resident_bytes:
-        source = {p: _collect(records[p], decode, shape) for p in PARTS}
+    decode = _shaped(decode, shape)
+    image = records["train"].map(decode).element_spec[0]
+    image_size = image.shape.num_elements()
+    total_bytes = sum(sizes.values()) * image_size * image.dtype.size
+    if total_bytes <= preparation.max_resident_bytes:
+        source = {
+            part: _collect(records[part], decode, sizes[part], shape)
+            for part in PARTS
+        }
         return arrays.to_splits(Source(source), preparation)
+    num_probed = max(1, min(NUM_PROBED, MOST_PROBED // image_size))
+    probed = records["train"].take(num_probed)
+    head = _collect(probed, decode, min(num_probed, sizes["train"]), shape)[0]
     divisor = arrays.range_of({"train": head})
     found = arrays.support_of({"train": head}, divisor)
     support = preparation.support(found)
@@ -50,6 +61,7 @@ def to_splits(
     spec = DataSpec(shape, num_classes, support, preparation.levels(levels))
     if found == "binary" and divisor != 1:
         decode, divisor = _divided(decode, divisor), 1.0
+    shuffle_buffer = _fitting(probed, SHUFFLE_BYTES)
     scale = float(levels) if preparation.dequantize and levels else divisor
     splits: dict[str, Split] = {}
     for index, part in enumerate(PARTS):
@@ -63,19 +75,53 @@ def to_splits(
             read,
             sizes[part],
             scale,
-            shuffle_buffer=max(1, SHUFFLE_BYTES // image_bytes),
+            shuffle_buffer=shuffle_buffer,
             dequantized=preparation.dequantize,
         )
     return Splits(splits["train"], splits["validation"], splits["test"], spec)
 
 
-def _collect(records: tf.data.Dataset, decode: Decoder, shape: Shape) -> Arrays:
+def _collect(
+    records: tf.data.Dataset, decode: Decoder, num_examples: int, shape: Shape
+) -> Arrays:
     """Returns (x [n, *shape], y [n] or None where the labels are -1)."""
-    examples = records.map(decode, tf.data.AUTOTUNE).batch(READ_BATCH)
-    batches = list(examples.as_numpy_iterator())
-    x = np.concatenate([batch[0] for batch in batches])
-    y = np.concatenate([batch[1] for batch in batches])
-    return x.reshape(-1, *shape), None if (y < 0).all() else y
+    batches = decoded(records, decode, READ_BATCH)
+    dtype = batches.element_spec[0].dtype.as_numpy_dtype
+    x = np.empty([num_examples, *shape], dtype)
+    y = np.empty([num_examples], np.int64)
+    first = 0
+    for images, labels in batches.as_numpy_iterator():
+        last = first + len(labels)
+        x[first:last], y[first:last] = images, labels
+        first = last
+    assert first == num_examples, "the number of records is another"
+    return x, None if (y < 0).all() else y
+
+
+def _fitting(records: tf.data.Dataset, most_bytes: int) -> int:
+    """Returns how many records like these fit, undecoded, into so many."""
+
+    def num_bytes(record: Record) -> tf.Tensor:
+        parts = [
+            tf.strings.length(part)
+            if part.dtype == tf.string
+            else tf.size(part) * part.dtype.size
+            for part in tf.nest.flatten(record)
+        ]
+        return RECORD_BYTES + tf.add_n(parts)
+
+    sizes = list(records.map(num_bytes).as_numpy_iterator())
+    return max(1, int(most_bytes / np.mean(sizes)))
+
+
+def _shaped(decode: Decoder, shape: Shape) -> Decoder:
+    """Returns a decoder whose images have a static shape."""
+
+    def decode_shaped(record: Record) -> tuple[tf.Tensor, tf.Tensor]:
+        x, label = decode(record)
+        return tf.ensure_shape(x, shape), label
+
+    return decode_shaped
 
 
 def _divided(decode: Decoder, divisor: float) -> Decoder:

@@ -1,18 +1,16 @@
 """Generated: rows of x and their codes, and how they are made."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from tfvae import noise
 from tfvae.condition import Values
-from tfvae.distributions.priors import StandardNormal
 from tfvae.errors import InputError
 from tfvae.learner import Given, Learner
-from tfvae.metrics.decoding import batched
-from tfvae.vae import VAE
+from tfvae.metrics.decoding import batched, batches, compiled
 
 EMPTY = 0.5  # mid grey, where nothing is seen or shown
 # By name: in words, and from p(x|z) and a seed to x.
@@ -82,6 +80,50 @@ def decode(
       shown: "mean" or "draw" of p(x|z).
       seed: of the draws; equal calls give equal results.
     """
+    flat = z.reshape(-1, z.shape[-1])
+    x = batched(
+        decoder_fn(model, shown=shown, seed=seed),
+        flat, condition or {}, row_ids(0, len(flat)),
+    )  # fmt: skip
+    return x.reshape(*z.shape[:-1], *x.shape[1:])
+
+
+def decode_blocks(
+    model: Learner,
+    z: Iterable[np.ndarray],
+    condition: Given = None,
+    *,
+    shown: str = "mean",
+    seed: int = 0,
+) -> Iterator[np.ndarray]:
+    """Yields what `decode` returns, batch by batch.
+
+    Args:
+      model: trained.
+      z: blocks [n, latent_dim], of whole batches but for the last.
+      condition: its values for each z; None without a condition.
+      shown: "mean" or "draw" of p(x|z).
+      seed: of the draws.
+    """
+    decoder = compiled(decoder_fn(model, shown=shown, seed=seed))
+    first = 0
+    for block in z:
+        ids = row_ids(first, len(block))
+        values = {name: value[ids] for name, value in (condition or {}).items()}
+        yield from batches(decoder, block, values, ids)
+        first += len(block)
+
+
+def decoder_fn(
+    model: Learner, *, shown: str, seed: int
+) -> Callable[..., tf.Tensor]:
+    """Returns x of p(x|z), as a function of z, its condition and the row ids.
+
+    Args:
+      model: trained.
+      shown: "mean" or "draw" of p(x|z).
+      seed: of the draws; those of a batch depend on the id of its first row.
+    """
     _, show = SHOWN[shown]
 
     def decode_rows(z: tf.Tensor, values: Values, ids: tf.Tensor) -> tf.Tensor:
@@ -90,61 +132,12 @@ def decode(
         )
         return show(model.decode(z, values), draw_seed)
 
-    flat = z.reshape(-1, z.shape[-1])
-    ids = np.arange(len(flat), dtype=np.int32)
-    x = batched(decode_rows, flat, condition or {}, ids)
-    return x.reshape(*z.shape[:-1], *x.shape[1:])
+    return decode_rows
 
 
-def prior_draws(
-    model: Learner,
-    num: int,
-    *,
-    mode: str,
-    seed: int,
-    temperature: float = 1.0,
-) -> np.ndarray:
-    """Returns z ~ p(z): [num, latent_dim].
-
-    Args:
-      model: trained.
-      num: of draws.
-      mode: that asks for them, for messages.
-      seed: of the draws; `VAE.sample` draws the same ones.
-      temperature: by which the noise of N(0, I) is multiplied.
-
-    Raises:
-      InputError: a model without a prior, or a temperature of a learned one.
-    """
-    vae = with_prior(model, mode)
-    if temperature != 1 and not isinstance(vae.prior_layer, StandardNormal):
-        raise InputError(
-            "`temperature` is of the standard normal prior's noise; the run's "
-            "prior is learned, give --temperature=1."
-        )
-    # z = temperature * eps, eps ~ N(0, I)
-    return (
-        temperature
-        * vae.prior.sample(num, seed=noise.tfp_seed(seed, noise.SAMPLE)).numpy()
-    )
-
-
-def with_prior(model: Learner, mode: str) -> VAE:
-    """Returns the model, which has a p(z).
-
-    Args:
-      model: trained.
-      mode: that needs it, for messages.
-
-    Raises:
-      InputError: an autoencoder, which has none.
-    """
-    if not isinstance(model, VAE):
-        raise InputError(
-            f"`{mode}` draws from a prior, which an autoencoder has not; "
-            "train with --model=vae, or use reconstruct or interpolate."
-        )
-    return model
+def row_ids(first: int, num: int) -> np.ndarray:
+    """Returns the numbers of `num` rows from `first` on: [num] int32."""
+    return np.arange(first, first + num, dtype=np.int32)
 
 
 def require_masks(model: Learner) -> None:

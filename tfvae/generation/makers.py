@@ -6,19 +6,18 @@ import numpy as np
 
 from tfvae import latents
 from tfvae.errors import InputError
+from tfvae.generation.codes import prior_draws, with_prior
 from tfvae.generation.generated import (
     EMPTY,
     Generated,
     code,
     decode,
     interleaved,
-    prior_draws,
     repeated,
     require_masks,
     row_lengths,
     rows_of,
     title,
-    with_prior,
 )
 from tfvae.learner import Given, Learner
 

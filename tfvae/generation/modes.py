@@ -10,11 +10,12 @@ from tfvae import latents
 from tfvae.data.spec import DataSpec
 from tfvae.errors import InputError
 from tfvae.examples import Examples
-from tfvae.generation import makers
+from tfvae.generation import makers, parts
+from tfvae.generation.archive import Parts
 from tfvae.generation.generated import Generated, code, require_masks
 from tfvae.generation.inputs import Inputs
 from tfvae.generation.request import Generation, value_or
-from tfvae.learner import Learner
+from tfvae.learner import Given, Learner
 from tfvae.metrics import decoding
 from tfvae.run_dir import Run
 
@@ -35,10 +36,27 @@ def generate(run: Run, asked: Generation) -> Generated:
     Raises:
       InputError: what is asked for does not go with the run or its data.
     """
+    return MAKERS[asked.mode](_inputs(run, asked))
+
+
+def in_parts(run: Run, asked: Generation) -> Parts:
+    """Returns the arrays of `generate`, part by part; for modes in `PARTS`.
+
+    Args:
+      run: trained.
+      asked: what to make.
+
+    Raises:
+      InputError: what is asked for does not go with the run or its data.
+    """
+    return PARTS[asked.mode](_inputs(run, asked))
+
+
+def _inputs(run: Run, asked: Generation) -> Inputs:
     if asked.data_dir:
         config = dataclasses.replace(run.config, data_dir=asked.data_dir)
         run = dataclasses.replace(run, config=config)
-    return MAKERS[asked.mode](Inputs(run, asked))
+    return Inputs(run, asked)
 
 
 def _sample(inputs: Inputs) -> Generated:
@@ -46,17 +64,21 @@ def _sample(inputs: Inputs) -> Generated:
     num = value_or(asked.num, NUM_DRAWS)
     _check_size(num, run.spec)
     classes = _classes(inputs)[:num]
-    condition = None
-    if classes:
-        # Shared out as evenly as can be, a row of the picture a class.
-        shares = [
-            len(part) for part in np.array_split(range(num), len(classes))
-        ]
-        condition = {"label": np.repeat(np.array(classes, np.int64), shares)}
+    condition = _in_turn(classes, num)
     return makers.sample(
         run.model, num, seed=asked.seed, temperature=asked.temperature,
         condition=condition, shown=asked.shown, columns=_columns(num),
         row_labels=[f"class {y}" for y in classes] if len(classes) > 1 else (),
+    )  # fmt: skip
+
+
+def _sample_parts(inputs: Inputs) -> Parts:
+    asked = inputs.asked
+    num = value_or(asked.num, NUM_DRAWS)
+    condition = _in_turn(_classes(inputs)[:num], num)
+    return parts.sample(
+        inputs.run.model, num, seed=asked.seed, temperature=asked.temperature,
+        condition=condition, shown=asked.shown,
     )  # fmt: skip
 
 
@@ -66,6 +88,15 @@ def _reconstruct(inputs: Inputs) -> Generated:
     return makers.reconstruct(
         inputs.run.model, found.x, condition=found.condition,
         shown=asked.shown, seed=asked.seed, columns=_columns(len(found)),
+    )  # fmt: skip
+
+
+def _reconstruct_parts(inputs: Inputs) -> Parts:
+    asked = inputs.asked
+    found = inputs.starts(value_or(asked.num, NUM_PAIRS))
+    return parts.reconstruct(
+        inputs.run.model, found.x, condition=found.condition,
+        shown=asked.shown, seed=asked.seed,
     )  # fmt: skip
 
 
@@ -146,6 +177,11 @@ MAKERS: dict[str, Callable[[Inputs], Generated]] = {
     "inpaint": _inpaint,
     "arithmetic": _arithmetic,
 }
+# Modes that may make more than fits into memory.
+PARTS: dict[str, Callable[[Inputs], Parts]] = {
+    "sample": _sample_parts,
+    "reconstruct": _reconstruct_parts,
+}
 
 
 def _columns(num: int) -> int:
@@ -164,6 +200,15 @@ def _classes(inputs: Inputs) -> list[int]:
     num_classes = inputs.run.spec.num_classes
     assert num_classes is not None
     return list(inputs.asked.label) or list(range(num_classes))
+
+
+def _in_turn(classes: list[int], num: int) -> Given:
+    """Returns the condition of draws that are shared out over classes."""
+    if not classes:
+        return None
+    # As evenly as can be, a row of the picture a class.
+    shares = [len(part) for part in np.array_split(range(num), len(classes))]
+    return {"label": np.repeat(np.array(classes, np.int64), shares)}
 
 
 def _pairs(inputs: Inputs) -> tuple[Examples, Examples]:

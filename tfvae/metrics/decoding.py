@@ -1,6 +1,6 @@
 """Figures of any model that encodes and decodes: error, regularity."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,18 +23,48 @@ def batched(
     """Returns function(x, *more), computed in batches: [n, ...].
 
     Args:
-      function: from [batch, ...] to [batch, ...].
+      function: from [batch, ...] to [batch, ...], tensors alone.
       x: [n, ...].
       *more: further arrays [n, ...], or dicts of them.
     """
-    parts = []
+    if len(x) > BATCH:
+        return np.concatenate(list(batches(compiled(function), x, *more)))
+    # Tracing takes longer than one batch.
+    return function(*tf.nest.map_structure(tf.constant, (x, *more))).numpy()
+
+
+def batches(
+    function: Callable[..., tf.Tensor], x: np.ndarray, *more: Any
+) -> Iterator[np.ndarray]:
+    """Yields function(x, *more) batch by batch: each [at most BATCH, ...].
+
+    All batches have one shape, for which `function` is traced once: the last
+    one is filled up with its last row.
+
+    Args:
+      function: as `compiled` returns it.
+      x: [n, ...].
+      *more: further arrays [n, ...], or dicts of them.
+    """
     for start in range(0, len(x), BATCH):
+        rows = np.arange(start, start + BATCH).clip(max=len(x) - 1)
         batch = tf.nest.map_structure(
-            lambda values: tf.constant(values[start : start + BATCH]),  # noqa: B023
+            lambda values: tf.constant(np.asarray(values)[rows]),  # noqa: B023
             (x, *more),
         )
-        parts.append(function(*batch).numpy())
-    return np.concatenate(parts)
+        yield function(*batch).numpy()[: len(x) - start]
+
+
+def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Returns a graph of a function, without XLA.
+
+    On a CPU XLA decodes dense networks as fast as TensorFlow, and convolutions
+    at little more than half its speed.
+
+    Args:
+      function: tensors in, tensor out, with no Python branch on a tensor.
+    """
+    return tf.function(function, autograph=False)
 
 
 def mse(model: Learner, x: np.ndarray, condition: Given = None) -> float:
@@ -99,9 +129,11 @@ def regularity_of(
     prior = model.prior if isinstance(model, VAE) else _fitted_normal(loc)
     samples = prior.sample(len(loc), seed=draw_seed).numpy()
 
+    mean = compiled(lambda z, values: model.decode(z, values).mean())
+
     def decode(z: np.ndarray, rows: np.ndarray) -> np.ndarray:
         values = {name: value[rows] for name, value in chosen.items()}
-        return batched(lambda z, c: model.decode(z, c).mean(), z, values)
+        return np.concatenate(list(batches(mean, z, values)))
 
     everyone = np.arange(len(loc))
     covered = regularity.completeness(

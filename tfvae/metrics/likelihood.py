@@ -147,7 +147,7 @@ def naive(
     )
     chunk = max(1, DECODED_NUMBERS // (4 * x.size))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def score(z: tf.Tensor) -> tf.Tensor:
         return model.decode(z).log_prob(tf.constant(x, tf.float32)[:, None])
 
@@ -199,14 +199,14 @@ def _make_draw(
     # loops faster than TensorFlow's: each does what it is better at.
     network = tf_keras.Model(model.decoder.input, likelihood.input)
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def score(parameters: tf.Tensor, x: tf.Tensor, values: Values) -> tf.Tensor:
         num_samples = parameters.shape[0] // x.shape[0]
         tiled = tf.tile(x, [num_samples] + [1] * (len(x.shape) - 1))
         px = model.condition.complete(likelihood(parameters), values)
         return px.log_prob(tiled)
 
-    @tf.function
+    @tf.function(autograph=False)
     def draw(
         x: tf.Tensor, values: Values, num_samples: int, place: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:

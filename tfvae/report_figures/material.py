@@ -52,7 +52,10 @@ def gather(
     """
     model, rows = run.model, run.run_dir.read_rows()
     shown = examples_lib.load_examples(
-        run.config, splits.test, num_examples=figures.NUM_POINTS, seed=seed
+        run.config,
+        splits.test,
+        num_examples=figures.num_examples(run.spec.event_shape),
+        seed=seed,
     )
     drawn = figures.make_figures(
         model, shown, rows, seed=seed, log_prob=splits.log_prob
