@@ -23,7 +23,11 @@ SPLIT = ArraySplit(X, RNG.integers(0, 3, NUM_EXAMPLES), 255.0)
 SPEC = DataSpec((4, 3, 1), 3, "unit", 256)
 
 
-def _model(num_replicas: int = 1, **settings: Any) -> tuple[Config, Learner]:
+def _model(
+    num_replicas: int = 1,
+    strategy: tf.distribute.Strategy | None = None,
+    **settings: Any,
+) -> tuple[Config, Learner]:
     config = Config(**{
         "hidden_units": (5,), "latent_dim": 2, "batch_size": BATCH,
         "epochs": 3, "steps_per_execution": 2,
@@ -31,7 +35,7 @@ def _model(num_replicas: int = 1, **settings: Any) -> tuple[Config, Learner]:
     config = resolve.resolve(
         config, SPEC, num_examples=NUM_EXAMPLES, num_replicas=num_replicas
     )
-    with replicas(num_replicas).scope():
+    with (strategy or replicas(num_replicas)).scope():
         return config, build.build_model(config, SPEC, num_examples=11)
 
 
@@ -94,6 +98,15 @@ def test_resident_data_train_as_keras_s_fit_does() -> None:
     # The short batch and the shorter execution are no reason to trace again.
     assert loop._run.experimental_get_tracing_count() == 1
     assert training.loop_over(config, model, SPLIT) is loop
+
+
+def test_one_replica_of_a_strategy_is_like_none() -> None:
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    config, model, loop = _resident(strategy=strategy)
+    _train(loop)
+    weights, figures = _by_keras()
+    _assert_close(_weights(model), weights)
+    assert _measured(config, model) == pytest.approx(figures, rel=1e-6)
 
 
 def test_a_stream_trains_as_keras_s_fit_does() -> None:

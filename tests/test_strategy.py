@@ -48,6 +48,18 @@ def test_mirrored_takes_the_gpus_where_there_are_some(
     assert asked == [["/device:GPU:0", "/device:GPU:1", "/device:GPU:2"]]
 
 
+def test_mirrored_over_one_device_is_no_strategy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # XLA cannot compile a step across a replica, be it the only one.
+    one = [tf.config.LogicalDevice("/device:CPU:0", "CPU")]
+    monkeypatch.setattr(
+        tf.config, "list_logical_devices", lambda kind: one * (kind == "CPU")
+    )
+    made = strategy.make_strategy("mirrored")
+    assert made is tf.distribute.get_strategy()
+
+
 def test_unknown_name_is_refused() -> None:
     with pytest.raises(KeyError, match="horovod"):
         strategy.make_strategy("horovod")

@@ -40,6 +40,8 @@ def _one_device() -> tf.distribute.Strategy:
 def _mirrored() -> tf.distribute.Strategy:
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     devices = tf.config.list_logical_devices(kind)
+    if len(devices) == 1:  # nothing to mirror, and XLA cannot cross a replica
+        return _one_device()
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 

@@ -66,9 +66,11 @@ class Resident:
         labelled = view.condition == "label"
         arrays = (split.x, split.y) if labelled else split.x
         self.event_shape = split.x.shape[1:]
-        self.tables = strategy.experimental_distribute_values_from_function(
-            lambda _: tf.nest.map_structure(tf.convert_to_tensor, arrays)
-        )
+        self.tables = tf.nest.map_structure(tf.convert_to_tensor, arrays)
+        if strategy.num_replicas_in_sync > 1:
+            self.tables = strategy.experimental_distribute_values_from_function(
+                lambda _: tf.nest.map_structure(tf.convert_to_tensor, arrays)
+            )
         self._prepare = pipeline.preparer(
             split, view.binarize, view.dequantize, view.condition, view.mask
         )
