@@ -20,7 +20,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[2]
 NUM_TRIALS = 6
 FLAGS = (
-    "--hidden_units=16", "--batch_size=600", "--epochs=12", "--nll_samples=3",
+    "--hidden_units=16", "--batch_size=600", "--epochs=40", "--nll_samples=3",
     "--latent_dim=3", "--seed=4", f"--max_trials={NUM_TRIALS}",
 )  # fmt: skip
 LONGEST_SECONDS = 240
