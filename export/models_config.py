@@ -8,19 +8,23 @@ gives the same for the machine that holds the export.
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 
 from google.protobuf import text_format
 
 from export import locking
 from export.protos import model_server_config_pb2 as config_pb2
-from tfvae import atomic
+from tfvae import storage
 from tfvae.errors import InputError
+from tfvae.folder import Folder, reading
 
 MODELS = "models.config"
 CONTAINER_ROOT = "/models"  # where a container has the export folder
 STABLE, CANARY = "stable", "canary"
 LABELS = (STABLE, CANARY)
+# A model's name is that of its folder, and stands in shell scripts.
+NAME = re.compile(r"\w[\w .-]*")
 
 
 def parse(text: str) -> config_pb2.ModelServerConfig:
@@ -39,18 +43,29 @@ def read(export_dir: str) -> config_pb2.ModelServerConfig:
     """Returns models.config; without models where there is no such file.
 
     Raises:
-      InputError: the file holds no configuration.
+      InputError: the file holds no configuration, cannot be read, or has a
+        model whose name could not be that of a folder in the export.
     """
     path = os.path.join(export_dir, MODELS)
     try:
-        with open(path, encoding="utf-8") as file:
-            return parse(file.read())
+        with reading(path):
+            content = storage.read(path)
     except FileNotFoundError:
         return config_pb2.ModelServerConfig()
+    try:
+        config = parse(content.decode())
     except ValueError as error:
         raise InputError(
             f"{path} is no ModelServerConfig: {error}; mend or remove it."
         ) from error
+    for model in config.model_config_list.config:
+        if not NAME.fullmatch(model.name):
+            raise InputError(
+                f"{path} has a model of the name {model.name!r}; a name "
+                "begins with a letter, a digit or _, and has no others but "
+                "these, blanks, - and .: mend it."
+            )
+    return config
 
 
 @contextlib.contextmanager
@@ -68,8 +83,7 @@ def edit(export_dir: str) -> Iterator[config_pb2.ModelServerConfig]:
         yield config
         if config.SerializeToString(deterministic=True) != before:
             text = text_format.MessageToString(config).encode()
-            path = os.path.join(export_dir, MODELS)
-            atomic.write_whole(path, lambda file: file.write(text))
+            Folder(export_dir).write(MODELS, lambda file: file.write(text))
 
 
 def add(
@@ -111,17 +125,20 @@ def served(model: config_pb2.ModelConfig) -> list[int]:
 def published(export_dir: str, name: str) -> list[int]:
     """Returns the versions of a model that are in its folder, rising."""
     folder = os.path.join(export_dir, name)
-    names = os.listdir(folder) if os.path.isdir(folder) else []
+    names = storage.names(folder) if storage.is_folder(folder) else []
     return sorted(
         int(name)
         for name in names
         if name.isascii() and name.isdecimal()
-        and os.path.exists(os.path.join(folder, name, "saved_model.pb"))
+        and storage.exists(os.path.join(folder, name, "saved_model.pb"))
     )  # fmt: skip
 
 
 def localise(text: str, *, export_dir: str) -> str:
     """Returns models.config with the folders of this machine.
+
+    A base path that is not below /models stays as it is: whoever writes the
+    file says what is served, as with the real server.
 
     Args:
       text: of models.config.
@@ -131,8 +148,12 @@ def localise(text: str, *, export_dir: str) -> str:
       ValueError: the text is no configuration.
     """
     config = parse(text)
+    here = export_dir
+    if storage.is_local(export_dir):
+        here = os.path.abspath(export_dir)
     for model in config.model_config_list.config:
-        path = os.path.relpath(model.base_path, CONTAINER_ROOT)
-        if not path.startswith(".."):
-            model.base_path = os.path.join(os.path.abspath(export_dir), path)
+        path = os.path.normpath(model.base_path)
+        if f"{path}/".startswith(f"{CONTAINER_ROOT}/"):
+            path = os.path.relpath(path, CONTAINER_ROOT)
+            model.base_path = os.path.join(here, path)
     return text_format.MessageToString(config)

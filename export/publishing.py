@@ -1,4 +1,4 @@
-"""Versions of an export: staged beside, published by one rename, pruned.
+"""Versions of an export: staged beside, published together, pruned.
 
 A server polls the folders, takes every name that is a whole number for a
 version, and never looks at a number again once it failed to load. So a version
@@ -6,23 +6,18 @@ appears whole or not at all, and no number is used twice.
 """
 
 import contextlib
-import fcntl
 import json
-import os
-import re
-import shutil
-import uuid
-from collections.abc import Collection, Iterator, Sequence
+import operator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from export import locking
-from tfvae.errors import InputError
-from tfvae.folder import Folder
+from export.medium import NUMBER, medium_of
+from tfvae import storage
+from tfvae.errors import InputError, WriteError
+from tfvae.folder import Folder, writing
 
-STAGED, DELETED = ".staging-", ".deleted-"
 HIGHEST = ".tfvae-versions.json"
-# A server takes these names for versions; so "007" and " 7" are 7.
-NUMBER = re.compile(r"\s*[+-]?\d+\s*")
 LARGEST = 2**63 - 1
 
 
@@ -30,14 +25,18 @@ class ExportDir(Folder):
     """An export folder: {part}/{version} for each part.
 
     Args:
-      path: of the folder.
+      path: of the folder, on any storage that `tfvae.storage` takes.
     """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._medium = medium_of(path)
 
     def versions(self, part: str) -> list[int]:
         """Returns the versions of a part that are there, rising."""
-        if not os.path.isdir(self.file(part)):
+        if not storage.is_folder(self.file(part)):
             return []
-        names = filter(NUMBER.fullmatch, os.listdir(self.file(part)))
+        names = filter(NUMBER.fullmatch, storage.names(self.file(part)))
         return sorted(
             {number for name in names if _is_int64(number := int(name))}
         )
@@ -54,22 +53,33 @@ class ExportDir(Folder):
 
         Raises:
           InputError: the folder cannot be written.
+          WriteError: it can no more, as when the disk is full; nothing was
+            published.
         """
-        try:
-            for part in parts:
-                os.makedirs(self.file(part), exist_ok=True)
-            with self.lock():
-                self._remove_leftovers(parts)
-                staging = Staging(self, parts)
-        except OSError as error:
-            raise InputError(
-                f"`export_dir` {self.path} cannot be written: "
-                f"{error.strerror}; give another."
-            ) from error
-        try:
-            yield staging
-        finally:
-            staging.close()
+        with contextlib.ExitStack() as held:
+            try:
+                for part in parts:
+                    storage.make_folder(self.file(part))
+                with self.lock():
+                    self._remove_leftovers(parts)
+                    folders = {
+                        part: held.enter_context(
+                            self._medium.staged(self.file(part))
+                        )
+                        for part in parts
+                    }
+            except OSError as error:
+                raise InputError(
+                    f"`export_dir` {self.path} cannot be written: "
+                    f"{error.strerror}; give another."
+                ) from error
+            try:
+                yield Staging(self, folders)
+            except WriteError:
+                raise
+            except OSError as error:
+                with writing(error.filename or self.path):
+                    raise
 
     def prune(self, part: str, *, keep: int, but: Collection[int]) -> list[int]:
         """Removes old versions; each vanishes at once.
@@ -86,12 +96,9 @@ class ExportDir(Folder):
             versions = self.versions(part)
             old = [v for v in versions[: max(0, len(versions) - keep)]]
             removed = [version for version in old if version not in but]
-            for name in os.listdir(self.file(part)):
+            for name in storage.names(self.file(part)):
                 if NUMBER.fullmatch(name) and int(name) in removed:
-                    os.rename(
-                        self.file(part, name),
-                        self.file(part, f"{DELETED}{uuid.uuid4().hex}"),
-                    )
+                    self._medium.hide(self.file(part, name))
             self._remove_leftovers([part])
         return removed
 
@@ -99,13 +106,30 @@ class ExportDir(Folder):
         """Keeps other exports out of a block."""
         return locking.locked(self.path, "versions")
 
+    def _publish(
+        self,
+        folders: Mapping[str, str],
+        asked: int,
+        tell: Callable[[int], object],
+    ) -> int:
+        """See `Staging.publish`."""
+        for folder in folders.values():
+            self._medium.settle(folder)
+        with self.lock():
+            version = self._next_version([*folders], asked)
+            self._medium.show(
+                {
+                    self.file(part, str(version)): folder
+                    for part, folder in folders.items()
+                },
+                then=lambda: tell(version),
+            )
+        return version
+
     def _next_version(self, parts: Sequence[str], asked: int) -> int:
         """Returns a number that was never used, and notes that it is."""
-        highest = 0
-        if os.path.exists(self.file(HIGHEST)):
-            with open(self.file(HIGHEST), encoding="utf-8") as file:
-                highest = json.load(file)["highest"]
-        highest = max(highest, *(v for p in parts for v in self.versions(p)), 0)
+        there = (v for part in parts for v in self.versions(part))
+        highest = max(self._noted(), *there, 0)
         if asked and asked <= highest:
             raise InputError(
                 f"`version` must be above {highest}, the highest that was "
@@ -113,16 +137,31 @@ class ExportDir(Folder):
                 f"twice; got {asked}."
             )
         version = asked or highest + 1
+        if version > LARGEST:
+            raise InputError(
+                f"{self.path} holds version {highest:,}, above which there is "
+                "no number; give another --export_dir."
+            )
         self.write_json(HIGHEST, {"highest": version})
         return version
 
+    def _noted(self) -> int:
+        """Returns the highest number that was ever published."""
+        path = self.file(HIGHEST)
+        if not storage.exists(path):
+            return 0
+        try:
+            return operator.index(json.loads(storage.read(path))["highest"])
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise InputError(
+                f"{path} is damaged; it holds the highest number that was ever "
+                'published, as {"highest": 3}: mend it, or remove it if no '
+                "version above those in the folder was ever served."
+            ) from error
+
     def _remove_leftovers(self, parts: Sequence[str]) -> None:
-        """Removes what no living process stages or deletes."""
         for part in parts:
-            for name in os.listdir(self.file(part)):
-                path = self.file(part, name)
-                if name.startswith((STAGED, DELETED)) and _is_free(path):
-                    shutil.rmtree(path)
+            self._medium.remove_leftovers(self.file(part))
 
 
 class Staging:
@@ -130,81 +169,32 @@ class Staging:
 
     Args:
       export_dir: where they are to appear.
-      parts: of it.
-
-    Attributes:
       folders: {part: the folder to write in}.
     """
 
-    def __init__(self, export_dir: ExportDir, parts: Sequence[str]) -> None:
+    def __init__(
+        self, export_dir: ExportDir, folders: Mapping[str, str]
+    ) -> None:
         self._export_dir = export_dir
-        self.folders: dict[str, str] = {}
-        self._locks: list[int] = []
-        for part in parts:
-            folder = export_dir.file(part, f"{STAGED}{uuid.uuid4().hex}")
-            os.mkdir(folder)
-            self.folders[part] = folder
-            # Held until this process ends: a leftover is one that can be taken.
-            lock = os.open(folder, os.O_RDONLY)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._locks.append(lock)
+        self.folders = folders
 
-    def publish(self, version: int = 0) -> int:
-        """Lets all parts appear under one number, each by one rename.
+    def publish(
+        self, version: int = 0, *, tell: Callable[[int], object] = abs
+    ) -> int:
+        """Lets all parts appear under one number: all of them, or none.
 
         Args:
           version: the number; 0: the next one.
+          tell: is given it when they are there; signals wait until then.
 
         Returns:
           version: the number.
 
         Raises:
-          InputError: the number was used before.
+          InputError: the number was used before, or the note of the highest
+            one is damaged.
         """
-        for folder in self.folders.values():
-            _to_disk(folder)
-        export_dir = self._export_dir
-        with export_dir.lock():
-            version = export_dir._next_version([*self.folders], version)
-            for part, folder in self.folders.items():
-                os.rename(folder, export_dir.file(part, str(version)))
-                _sync(export_dir.file(part))
-        return version
-
-    def close(self) -> None:
-        """Removes what was not published."""
-        for folder in self.folders.values():
-            shutil.rmtree(folder, ignore_errors=True)
-        for lock in self._locks:
-            os.close(lock)
-
-
-def _to_disk(folder: str) -> None:
-    """Makes sure that all files and folders in a folder are on the disk."""
-    for directory, _, files in os.walk(folder):
-        for name in files:
-            _sync(os.path.join(directory, name))
-        _sync(directory)
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _is_free(folder: str) -> bool:
-    """Whether no process holds the lock of a folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
+        return self._export_dir._publish(self.folders, version, tell)
 
 
 def _is_int64(number: int) -> bool:

@@ -2,12 +2,13 @@
 
 import dataclasses
 import os
-import sys
 import time
 from typing import TYPE_CHECKING
 
-from tfvae import flags, program, settings
-from tfvae.errors import FailedError, InputError
+from export import interruption
+from tfvae import flags, program, settings, storage
+from tfvae.errors import FailedError, InputError, WriteError
+from tfvae.folder import Folder
 from tfvae.settings import setting
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ models.config is put back.
 A request that names neither label nor version is answered by the largest
 version that is loaded: a canary answers it."""
 
+STOPPED = (
+    "stopped; `status` says where it stands, and the same command goes on."
+)
 ACTIONS = ("promote", "canary", "rollback", "status")
 
 
@@ -77,23 +81,20 @@ class Rollout:
 def main(argv: list[str]) -> int:
     """Reads the command line, moves labels, and returns the exit status."""
     asked = flags.parse_as(Rollout, argv, summary=SUMMARY, positional="action")
-    if not os.path.isdir(asked.export_dir):
+    return interruption.run(lambda: _act(asked), stopped=STOPPED)
+
+
+def _act(asked: Rollout) -> int:
+    if not storage.is_local(asked.export_dir):
+        with interruption.held(), program.quiet_start():
+            program.start_tensorflow()
+    folder = Folder(asked.export_dir)
+    if not (folder.has() and storage.is_folder(folder.path)):
         raise InputError(
             "`export_dir` must name the folder of an export; got "
             f"{asked.export_dir!r}."
         )
-    try:
-        if asked.action == "status":
-            show(asked)
-        else:
-            roll_out(asked)
-    except KeyboardInterrupt:
-        print(
-            "stopped; `status` says where it stands, and the same command "
-            "goes on.",
-            file=sys.stderr,
-        )
-        return program.INTERRUPTED
+    (show if asked.action == "status" else roll_out)(asked)
     return program.DONE
 
 
@@ -106,12 +107,16 @@ def roll_out(asked: Rollout) -> None:
     Raises:
       InputError: there is no such model or version, another rollout runs, or
         the folder cannot be written.
-      FailedError: a version cannot be loaded, or no server can be waited for.
+      FailedError: a version is damaged or cannot be loaded, or no server can
+        be waited for.
     """
     from export import locking, rollout_plan
 
     try:
-        with locking.locked(asked.export_dir, "rollout", wait=False):
+        with (
+            locking.alone(Folder(asked.export_dir)),
+            locking.locked(asked.export_dir, "rollout", wait=False),
+        ):
             moves = [
                 rollout_plan.plan(asked.action, model, version=asked.version)
                 for model in rollout_plan.standings(
@@ -124,6 +129,8 @@ def roll_out(asked: Rollout) -> None:
             f"another rollout of {asked.export_dir} is under way; wait for "
             "its end, or end it."
         ) from error
+    except WriteError:
+        raise
     except OSError as error:
         raise InputError(
             f"`export_dir` {asked.export_dir} cannot be written: "
@@ -170,6 +177,7 @@ def _move(moves: list["Move"], asked: Rollout) -> None:
 
     if not moves:
         return
+    _check_files(moves, asked.export_dir)
     folder, end = asked.export_dir, time.monotonic() + asked.timeout
     if not asked.offline:
         _load(moves, asked, end=end)
@@ -186,6 +194,18 @@ def _move(moves: list["Move"], asked: Rollout) -> None:
     rollout_steps.drop(folder, moves)
     if not asked.offline:
         rollout_steps.wait_until_dropped(asked.url, moves, end=end)
+
+
+def _check_files(moves: list["Move"], export_dir: str) -> None:
+    """Makes sure that what comes to be served is what was published."""
+    from export import integrity
+
+    for move in moves:
+        new = {*move.labels.values()} - {*move.before.served}
+        for version in sorted(new):
+            integrity.check(
+                os.path.join(export_dir, move.before.name, str(version))
+            )
 
 
 def _load(moves: list["Move"], asked: Rollout, *, end: float) -> None:
@@ -227,4 +247,4 @@ def _listed(versions: list[int]) -> str:
 
 
 if __name__ == "__main__":
-    program.run_main(main, stopped="stopped; the same command goes on.")
+    program.run_main(main, stopped=STOPPED)

@@ -6,7 +6,7 @@ import os
 
 from export import models_config
 from export.models_config import CANARY, STABLE
-from tfvae import folder
+from tfvae import folder, storage
 from tfvae.errors import InputError
 
 HISTORY = ".rollout.json"  # {model: versions that were stable, oldest first}
@@ -165,14 +165,23 @@ def read_history(export_dir: str) -> dict[str, list[int]]:
     """
     path = os.path.join(export_dir, HISTORY)
     try:
-        with open(path, "rb") as file:
-            return json.load(file)
+        history = json.loads(storage.read(path))
+        if not _is_history(history):
+            raise ValueError("it is not {model: [versions]}")
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} cannot be read: {error}; remove it, and name versions."
         ) from error
+    return history
+
+
+def _is_history(content: object) -> bool:
+    return isinstance(content, dict) and all(
+        isinstance(past, list) and all(type(v) is int for v in past)
+        for past in content.values()
+    )
 
 
 def remember(export_dir: str, moves: list[Move], *, action: str) -> None:

@@ -1,10 +1,13 @@
 """Publishes a trained run for serving: python -m export.saved_model --help."""
 
+import contextlib
 import dataclasses
 import functools
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from export import interruption
 from tfvae import flags, program
 from tfvae.errors import FailedError, InputError
 from tfvae.settings import setting
@@ -26,6 +29,7 @@ Writes E/decoder/<version> and E/vae/<version>. A version is verified in a
 fresh process before it appears, whole, by one rename. E/compose.yaml and
 python -m export.serve start a server of it."""
 PARTS = "decoder,vae"
+STOPPED = "stopped; only what stands above was published."
 NUM_EXAMPLES = 1000  # held-out, of which the KL of each latent is the mean
 
 
@@ -85,7 +89,12 @@ def main(argv: list[str]) -> int:
             "`export_dir` must name the folder to publish in; give "
             "--export_dir=E."
         )
-    with program.quiet_start():
+    return interruption.run(lambda: _export(asked), stopped=STOPPED)
+
+
+def _export(asked: Export) -> int:
+    # A signal while libraries load would show as an error of theirs.
+    with interruption.held(), program.quiet_start():
         program.start_tensorflow()
         from tfvae import run_dir
     run = run_dir.load_run(asked.run_dir, which=asked.weights)
@@ -104,24 +113,40 @@ def export_run(run: "Run", asked: Export) -> int:
       version: its number.
 
     Raises:
-      InputError: a folder that cannot be written, or a used number.
-      FailedError: a SavedModel that is not what it should be; nothing was
-        published.
+      InputError: a folder that cannot be written, a damaged file there, or a
+        used number.
+      FailedError: a SavedModel that is not what it should be, or a full disk;
+        says what was published.
     """
-    from export import card as card_lib
-    from export import serving_config
+    from export import locking, models_config, serving_config
     from export.publishing import ExportDir
-    from export.version import MAX_BATCH_SIZE, write_version
 
     parts = asked.parts.split(",")
+    export_dir = ExportDir(asked.export_dir)
+    with locking.alone(export_dir):
+        models_config.read(asked.export_dir)  # else it is refused at the end
+        version = _publish(run, asked, export_dir)
+        with _published(version):
+            serving_config.write(asked.export_dir, names=tuple(parts))
+            _prune(export_dir, parts, asked)
+    print(_next(asked.export_dir, parts, version))
+    return version
+
+
+def _publish(run: "Run", asked: Export, export_dir: "ExportDir") -> int:
+    """Writes, verifies and publishes a version; returns its number."""
+    from export import card as card_lib
+    from export.version import MAX_BATCH_SIZE, write_version
+
+    def tell(version: int) -> None:
+        for part in staging.folders:
+            print(f"published: {export_dir.file(part, str(version))}")
+
     examples, kl_per_dim = _held_out(run, asked)
     card = card_lib.make_card(
-        run,
-        kl_per_dim=kl_per_dim,
-        max_batch_size=MAX_BATCH_SIZE,
+        run, kl_per_dim=kl_per_dim, max_batch_size=MAX_BATCH_SIZE
     )
-    export_dir = ExportDir(asked.export_dir)
-    with export_dir.stage(parts) as staging:
+    with export_dir.stage(asked.parts.split(",")) as staging:
         for part, folder in staging.folders.items():
             start = time.monotonic()
             report = write_version(
@@ -133,13 +158,19 @@ def export_run(run: "Run", asked: Export) -> int:
                 tune=_tune if asked.tune_batching else None,
             )
             print(_line(part, report, time.monotonic() - start), flush=True)
-        version = staging.publish(asked.version)
-    serving_config.write(asked.export_dir, names=tuple(parts))
-    for part in parts:
-        print(f"published: {export_dir.file(part, str(version))}")
-    _prune(export_dir, parts, asked)
-    print(_next(asked.export_dir, parts, version))
-    return version
+        return staging.publish(asked.version, tell=tell)
+
+
+@contextlib.contextmanager
+def _published(version: int) -> Iterator[None]:
+    """Says, where its block cannot write, that a version is there already."""
+    try:
+        yield
+    except OSError as error:
+        raise FailedError(
+            f"version {version} was published, but not all beside it was "
+            f"written, which the next export does: {error}"
+        ) from error
 
 
 def _tune(folder: str) -> "BatchingParameters":
@@ -254,6 +285,4 @@ def _line(part: str, report: "Report", seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    program.run_main(
-        main, stopped="stopped; nothing was published but what stands above."
-    )
+    program.run_main(main, stopped=STOPPED)

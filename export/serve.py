@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from export.server import flags as server_flags
 from export.server.flags import ServerFlags
-from tfvae import flags, program, settings
+from tfvae import flags, program, settings, storage
 from tfvae.errors import InputError
 from tfvae.settings import setting
 
@@ -138,6 +138,12 @@ def _preset(asked: Serving, running: contextlib.ExitStack) -> list[str]:
             raise InputError(
                 f"`export_dir` and `{name}` exclude each other; give one."
             )
+    if not storage.is_local(asked.export_dir):
+        raise InputError(
+            f"`export_dir` {asked.export_dir} must be a local folder; copy the "
+            "export to one, or have tensorflow_model_server read it there by "
+            "a --model_config_file whose base paths name it."
+        )
     from export import deployment
     from export.server.local_config import local_config
 

@@ -1,9 +1,7 @@
 """The files beside an export's models, from which servers are started."""
 
-import os
-
 from export import deployment, models_config
-from tfvae import atomic
+from tfvae.folder import Folder
 
 COMPOSE, KUBERNETES = "compose.yaml", "kubernetes.yaml"
 PROMETHEUS = "prometheus.yml"
@@ -43,13 +41,13 @@ def write(
         PROMETHEUS: deployment.PROMETHEUS,
         KUBERNETES: deployment.kubernetes(models, cors=cors),
     }
+    folder = Folder(export_dir)
     for name, text in texts.items():
-        path = os.path.join(export_dir, name)
-        if not os.path.exists(path):
-            _write(path, text)
+        if not folder.has(name):
+            _write(folder, name, text.encode())
             written.append(name)
-    return [os.path.join(export_dir, name) for name in written]
+    return [folder.file(name) for name in written]
 
 
-def _write(path: str, text: str) -> None:
-    atomic.write_whole(path, lambda file: file.write(text.encode()))
+def _write(folder: Folder, name: str, content: bytes) -> None:
+    folder.write(name, lambda file: file.write(content))

@@ -1,5 +1,6 @@
 """TensorProto to numpy and back, as TensorFlow reads and writes them."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +34,10 @@ FIELDS: dict[Any, tuple[str, Any]] = {
 }
 # Fields of int32 that carry narrower numbers, which wrap as C++ does.
 WIDE = ("half_val", "int_val")
+# A message may be shorter than its tensor, as its last value is repeated; else
+# each value takes a byte of it at least.
+MOST_REPEATED_BYTES = 1 << 26
+MOST_VALUE_BYTES = 16
 
 
 def to_proto(
@@ -90,10 +95,11 @@ def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise ValueError(f"the shape of a tensor must be known; got {shape}")
     dtype = np.dtype(DTYPES[proto.dtype])
-    try:
-        array = np.zeros(shape, dtype)
-    except MemoryError as error:
-        raise ValueError(f"too large a tensor: {shape}") from error
+    size = math.prod(shape) * dtype.itemsize
+    is_repeated = size > MOST_VALUE_BYTES * proto.ByteSize()
+    if is_repeated and size > MOST_REPEATED_BYTES:
+        raise ValueError(f"too large a tensor: {shape}")
+    array = np.zeros(shape, dtype)
     if dtype == np.object_:
         array.fill(b"")
     flat = array.reshape(-1)

@@ -12,17 +12,17 @@ import numpy as np
 import tensorflow as tf
 
 from export import card as card_lib
-from export import graph_checks, parity, trial_run, warmup
+from export import graph_checks, integrity, parity, trial_run, warmup
 from export.batching import FILE as BATCHING_FILE
 from export.batching import BatchingParameters
 from export.protos import types_pb2
 from export.signatures import Servable
+from tfvae import storage
 from tfvae.errors import FailedError
 from tfvae.examples import Examples
 from tfvae.folder import Folder
 from tfvae.run_dir import Run
 
-MANIFEST = os.path.join("assets.extra", "tfvae.json")
 MAX_BATCH_SIZE = 64  # more rows in one request are refused
 PARAMETERS = BatchingParameters(
     max_batch_size=MAX_BATCH_SIZE,
@@ -73,10 +73,14 @@ def write_version(
 
     Raises:
       FailedError: it is not what it should be.
+      OSError: it cannot be written.
     """
     text = card_lib.to_text(card)
     servable = Servable(run.model, run.spec, part=part, card=text)
-    servable.save(folder)
+    with storage.os_errors(folder):
+        servable.save(folder)
+    # Before all checks, so that what these read is what the sums are of.
+    files = integrity.sums(folder)
     num_records = _write_batching(folder, part, servable, PARAMETERS)
     graph = graph_checks.read_meta_graph(os.path.join(folder, "saved_model.pb"))
     num_operations = graph_checks.check_operations(graph)
@@ -93,7 +97,10 @@ def write_version(
         num_records = _write_batching(folder, part, servable, tune(folder))
         trial_run.run(folder, [])
     manifest = _manifest(run, servable, signatures, differences)
-    Folder(folder).write_json(MANIFEST, {"part": part, "card": card} | manifest)
+    Folder(folder).write_json(
+        integrity.MANIFEST,
+        {"part": part, "card": card, "files": files} | manifest,
+    )
     return Report(
         weights_bytes=sum(v.numpy().nbytes for v in servable.variables),
         total_bytes=_size(folder),
@@ -120,7 +127,8 @@ def _write_batching(
             batch_sizes=parameters.allowed_batch_sizes or (1, MAX_BATCH_SIZE),
         )
     )
-    warmup.write(os.path.join(folder, warmup.FILE), records)
+    with storage.os_errors(folder):
+        warmup.write(os.path.join(folder, warmup.FILE), records)
     return len(records)
 
 

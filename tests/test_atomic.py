@@ -6,7 +6,7 @@ from typing import IO
 
 import pytest
 
-from tfvae import atomic
+from tfvae import atomic, storage
 
 
 def test_file_appears_whole_or_not_at_all(tmp_path: pathlib.Path) -> None:
@@ -40,3 +40,42 @@ def test_place_is_untouched_while_the_file_is_written(
     atomic.write_whole(str(path), lambda file: seen.append(path.exists()))
     assert seen == [False]
     assert path.exists()
+
+
+@pytest.mark.parametrize("scheme", ["file://", "ram://"])
+def test_any_storage_will_do(tmp_path: pathlib.Path, scheme: str) -> None:
+    path = f"{scheme}{tmp_path}/new/a"
+
+    def fail(file: IO[bytes]) -> None:
+        file.write(b"half")
+        raise KeyError
+
+    atomic.write_whole(path, lambda file: file.write(b"before, and longer"))
+    with pytest.raises(KeyError):
+        atomic.write_whole(path, fail)
+    assert storage.read(path) == b"before, and longer"
+    atomic.write_whole(path, lambda file: file.write(b"after"))
+    assert storage.read(path) == b"after"
+    assert storage.names(f"{scheme}{tmp_path}/new") == ["a"]
+
+
+def test_path_may_be_a_name(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    atomic.write_whole("a", lambda file: file.write(b"x"))
+    assert (tmp_path / "a").read_bytes() == b"x"
+
+
+def test_first_error_is_the_one_that_is_told(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    def fail(file: IO[bytes]) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(storage, "remove", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        atomic.write_whole(str(tmp_path / "a"), fail)

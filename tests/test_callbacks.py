@@ -14,6 +14,7 @@ from tfvae.data.spec import DataSpec
 from tfvae.errors import TrainingError
 from tfvae.run_dir import RunDir
 from tfvae.vae import VAE
+from tfvae.recorder import Recorder
 
 SPEC = DataSpec((6,), None, "real")
 X = np.random.default_rng(0).normal(size=[11, 6]).astype(np.float32)
@@ -30,7 +31,7 @@ def _model() -> VAE:
 
 
 def _recorder(path: pathlib.Path, model: VAE | None = None) -> Any:
-    recorder = callbacks.Recorder(
+    recorder = Recorder(
         model or _model(),
         RunDir(str(path)),
         num_examples=11,
@@ -79,7 +80,7 @@ def test_checkpoint_is_written_last(
         lambda name, write: (order.append(name), original(name, write)),
     )
     monkeypatch.setattr(
-        recorder.manager, "save", lambda step: order.append(f"ckpt {step}")
+        recorder.checkpoints, "save", lambda step: order.append(f"ckpt {step}")
     )
     model.train_step_count.assign(6)
     recorder.epoch_seconds.assign(2.0)
@@ -136,7 +137,7 @@ def test_saves_are_as_far_apart_as_asked(
     recorder = _recorder(tmp_path, model)
     recorder.save_seconds = 1e9
     saved: list[int] = []
-    monkeypatch.setattr(recorder.manager, "save", saved.append)
+    monkeypatch.setattr(recorder.checkpoints, "save", saved.append)
     _fit(model, recorder, epochs=3)
     assert saved == [3 * STEPS]  # at the end only
     assert len(RunDir(str(tmp_path)).read_rows()) == 3
@@ -238,7 +239,7 @@ def test_fault_keeps_the_last_good_weights(tmp_path: pathlib.Path) -> None:
             callbacks=[stop, recorder], verbose=0,
         )  # fmt: skip
     assert (tmp_path / "weights" / "last.npz").read_bytes() == before
-    assert recorder.manager.latest_checkpoint.endswith(f"ckpt-{STEPS}")
+    assert recorder.checkpoints.newest_whole() == STEPS
 
 
 def test_figure_of_validation_that_is_not_finite_is_told(
@@ -270,7 +271,7 @@ def test_signal_saves_within_an_epoch_only(
     model = _model()
     recorder = _recorder(tmp_path, model)
     saved: list[int] = []
-    monkeypatch.setattr(recorder.manager, "save", saved.append)
+    monkeypatch.setattr(recorder.checkpoints, "save", saved.append)
     before = signal.getsignal(number)
     with callbacks.StopOnSignal(recorder) as stop:
         stop.set_model(model)

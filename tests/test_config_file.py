@@ -27,6 +27,9 @@ def test_json_may_hold_some_of_the_settings(tmp_path: pathlib.Path) -> None:
         ('{"latent_dim": 3', "c.json is not JSON: "),
         ("", "c.json is not JSON: "),
         ("[1, 2]", "c.json must hold one JSON object."),
+        ('{"learning_rate": NaN}', "is not JSON: NaN is no number"),
+        ('{"learning_rate": 1e999}', "is not JSON: 1e999 is too large"),
+        ('{"a":' * 100_000, "c.json is nested too deeply."),
     ],
 )
 def test_wrong_json_is_refused_with_the_file_and_the_key(

@@ -119,7 +119,7 @@ def test_order_on_the_command_line_does_not_matter(
         (["--run_dirs=x"], "unknown flag `run_dirs`; did you mean `run_dir`"),
         (["--zzz"], "unknown flag `zzz`; see --help."),
         (["latent_dim=3"], "unexpected argument 'latent_dim=3'; settings are "),
-        (["--latent_dim=0"], "`latent_dim` must be .* at least 1; got 0."),
+        (["--latent_dim=0"], "`latent_dim` must be .* at least 1 and .*; got 0."),
         (["--strategy=both"], "`strategy` must be one_device or mirrored"),
         (["--num_virtual_devices=-1"], "`num_virtual_devices` must be a whole"),
         (["--overwrite=maybe"], "overwrite.*maybe.*; see --help."),
@@ -183,7 +183,7 @@ def test_table_has_a_row_of_four_cells_for_every_flag(name: str) -> None:
 def test_table_shows_default_and_bounds() -> None:
     table = flags.markdown_table(ALL_FIELDS)
     assert len(table.split("\n")) == 2 + len(ALL_FIELDS)
-    row = "| `--latent_dim` | `16` | a whole number of at least 1 | dimensions"
+    row = "| `--latent_dim` | `16` | a whole number of at least 1 and at most "
     assert row in table
     assert "| `--run_dir` |  | text | folder of the run" in table
 

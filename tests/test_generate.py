@@ -396,3 +396,10 @@ def test_help_answers_without_tensorflow() -> None:
     for name in ("temperature", "indices", "mask", "strengths"):
         assert f"  --{name}\n" in result.stdout
     assert max(map(len, result.stdout.split("\n"))) <= 80
+
+
+def test_file_may_be_on_any_storage(tmp_path: pathlib.Path) -> None:
+    path = f"file://{tmp_path}/new/a.png"
+    generate.check_folder(path)
+    generate._write(path, lambda file: file.write(b"1"))
+    assert (tmp_path / "new" / "a.png").read_bytes() == b"1"

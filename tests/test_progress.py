@@ -12,6 +12,7 @@ from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.run_dir import RunDir
 from tfvae.vae import VAE
+from tfvae.recorder import Recorder
 
 SPEC = DataSpec((6,), None, "real")
 STEPS = 3  # batches of 4, 4 and 3
@@ -27,7 +28,7 @@ def _model() -> VAE:
 
 
 def _recorder(path: pathlib.Path, model: VAE | None = None) -> Any:
-    recorder = callbacks.Recorder(
+    recorder = Recorder(
         model or _model(),
         RunDir(str(path)),
         num_examples=11,

@@ -17,6 +17,7 @@ from tfvae.config import Config
 from tfvae.data.load import load_data
 from tfvae.errors import InputError, TrainingError
 from tfvae.run_dir import load_run
+from tfvae.recorder import Recorder
 
 NUM_TRAIN = 1439  # of 1,797 digits less two parts of 179
 # 4 steps an epoch, the last of them short.
@@ -40,7 +41,7 @@ def _signal_at_step(
     monkeypatch: pytest.MonkeyPatch, number: int, step: int
 ) -> None:
     """Sends this process a signal once, as that step ends."""
-    original = callbacks.Recorder.on_train_batch_end
+    original = Recorder.on_train_batch_end
     sent = []
 
     def on_train_batch_end(self: Any, batch: int, logs: Any = None) -> None:
@@ -50,7 +51,7 @@ def _signal_at_step(
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(
-        callbacks.Recorder, "on_train_batch_end", on_train_batch_end
+        Recorder, "on_train_batch_end", on_train_batch_end
     )
 
 
@@ -337,7 +338,7 @@ def test_death_around_a_checkpoint_loses_at_most_an_epoch(
     monkeypatch: pytest.MonkeyPatch,
     done: bool,
 ) -> None:
-    original = callbacks.Recorder.save
+    original = Recorder.save
 
     def save(self: Any) -> None:
         dies = int(self.model.train_step_count.numpy()) == 8
@@ -347,7 +348,7 @@ def test_death_around_a_checkpoint_loses_at_most_an_epoch(
             raise _Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Recorder, "save", save)
+        patch.setattr(Recorder, "save", save)
         with pytest.raises(_Killed):
             _train(tmp_path, *TINY)
     assert len(rows_of(tmp_path)) == 2

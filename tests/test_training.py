@@ -10,6 +10,7 @@ from tfvae import build, callbacks, resolve, training
 from tfvae.config import Config
 from tfvae.data.load import load_data
 from tfvae.run_dir import RunDir
+from tfvae.recorder import Recorder
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_stopping_at_an_epoch_leaves_the_rest_for_later(
     for name, stops in {"once": [None], "twice": [1, 3]}.items():
         for last_epoch in stops:
             model = build.build_model(config, splits.spec, num_examples=num)
-            recorder = callbacks.Recorder(
+            recorder = Recorder(
                 model,
                 RunDir(str(tmp_path / name)),
                 num_examples=num,

@@ -12,6 +12,10 @@ from tfvae import settings
 from tfvae.errors import InputError
 from tfvae.settings import setting
 
+LARGEST_LAYER = 2**16  # whatever is above would not fit into a machine
+LARGEST_BATCH = 2**20
+LARGEST_SIDE = 2**13  # of an image
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -34,7 +38,7 @@ class Config:
     )
     image_size: int = setting(
         0, "side to which images are resized; 0: as they are", number=int,
-        minimum=0,
+        minimum=0, maximum=LARGEST_SIDE,
     )  # fmt: skip
     grayscale: bool = setting(
         False, "turn colour images into one channel", is_switch=True
@@ -87,12 +91,13 @@ class Config:
         "units of each hidden dense layer of the encoder, mirrored in the "
         "decoder (conv: between the convolutions and the latents); none: no "
         "hidden layer; auto: 512,512 for mlp, 256 for conv",
-        words=("auto",), number=int, minimum=1, is_list=True,
+        words=("auto",), number=int, minimum=1, maximum=LARGEST_LAYER,
+        is_list=True,
     )  # fmt: skip
     filters: tuple[int, ...] = setting(
         (32, 64),
         "conv: filters of each layer; each halves height and width",
-        number=int, minimum=1, is_list=True,
+        number=int, minimum=1, maximum=LARGEST_LAYER, is_list=True,
     )  # fmt: skip
     activation: str = setting(
         "gelu",
@@ -100,8 +105,9 @@ class Config:
         words=("relu", "elu", "gelu", "silu", "softplus", "tanh"),
     )
     latent_dim: int = setting(
-        16, "dimensions of the latent z", number=int, minimum=1
-    )
+        16, "dimensions of the latent z", number=int, minimum=1,
+        maximum=LARGEST_LAYER,
+    )  # fmt: skip
     likelihood: str = setting(
         "auto",
         "p(x|z); auto: bernoulli for binary data, else gaussian; "
@@ -162,8 +168,9 @@ class Config:
         words=("standard_normal", "mixture", "vamp", "realnvp"),
     )
     num_components: int = setting(
-        50, "of the priors mixture and vamp", number=int, minimum=1
-    )
+        50, "of the priors mixture and vamp", number=int, minimum=1,
+        maximum=LARGEST_LAYER,
+    )  # fmt: skip
     objective: str = setting(
         "elbo",
         "what is maximised: a bound on log p(x) (elbo; iwae, miwae, piwae and "
@@ -196,12 +203,13 @@ class Config:
     num_groups: int = setting(
         4,
         "miwae, piwae: groups into which the draws fall",
-        number=int, minimum=1,
+        number=int, minimum=1, maximum=10000,
     )  # fmt: skip
     epochs: int = setting(30, "passes over the data", number=int, minimum=1)
     batch_size: int = setting(
-        128, "global: shared out over the replicas", number=int, minimum=1
-    )
+        128, "global: shared out over the replicas", number=int, minimum=1,
+        maximum=LARGEST_BATCH,
+    )  # fmt: skip
     optimizer: str = setting(
         "adam", "update rule", words=("adam", "rmsprop", "sgd")
     )

@@ -1,10 +1,9 @@
 """Settings read from a config.json, checked one by one."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from tfvae import settings
+from tfvae import records, settings, storage
 from tfvae.config import FIELDS
 from tfvae.errors import InputError
 
@@ -27,22 +26,17 @@ def read_object(path: str, *, flag: str) -> dict[str, Any]:
     """Returns the JSON object that a file holds.
 
     Args:
-      path: of the file.
+      path: of the file, on any storage.
       flag: that names it, for messages.
 
     Raises:
       InputError: the file is missing, or holds no JSON object.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
+        content = storage.read(path)
     except OSError as error:
         raise InputError(f"`{flag}` {path}: {error.strerror}.") from error
-    except ValueError as error:
-        raise InputError(f"`{flag}` {path} is not JSON: {error}.") from error
-    if not isinstance(content, dict):
-        raise InputError(f"`{flag}` {path} must hold one JSON object.")
-    return content
+    return records.parse_object(content, source=f"`{flag}` {path}")
 
 
 def checked(values: Mapping[str, Any], *, source: str) -> dict[str, Any]:

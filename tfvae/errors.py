@@ -16,3 +16,11 @@ class FailedError(RuntimeError):
 
 class TrainingError(FailedError):
     """Training cannot go on."""
+
+
+class WriteError(FailedError, OSError):
+    """A file cannot be written: a full disk, a folder that is gone."""
+
+
+class LostWorkerError(FailedError):
+    """Another worker of the job does not answer; starting all again helps."""

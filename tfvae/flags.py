@@ -1,6 +1,7 @@
 """From a command line to settings: flags made from Config and Launch."""
 
 import dataclasses
+import re
 import shlex
 import textwrap
 from collections.abc import Sequence
@@ -31,9 +32,16 @@ class Launch:
     )
     strategy: str = setting(
         "one_device",
-        "mirrored: all GPUs, or the CPU's devices where there are none",
-        words=("one_device", "mirrored"),
+        "mirrored: all GPUs, or the CPU's devices where there are none; "
+        "multi_worker: all processes that TF_CONFIG, Slurm or an indexed job "
+        "of Kubernetes names (tfvae.launch starts them here)",
+        words=("one_device", "mirrored", "multi_worker"),
     )
+    worker_timeout: int = setting(
+        300,
+        "multi_worker: seconds to wait at the start for all workers",
+        number=int, minimum=1, maximum=86400,
+    )  # fmt: skip
     num_virtual_devices: int = setting(
         0,
         "split the CPU into this many logical devices, to try mirrored "
@@ -51,6 +59,8 @@ class Launch:
             settings.check(field, getattr(self, field.name))
 
 
+# absl's own flags, which read files, and let unknown flags pass.
+NOT_OURS = re.compile("--?(flagfile|undefok)(=.*)?")
 Settings = TypeVar("Settings")
 Fields = dict[str, dataclasses.Field]
 LAUNCH_FIELDS: Fields = {
@@ -215,10 +225,15 @@ def _present(
             else absl_flags.DEFINE_string
         )
         define(name, None, rule.help, flag_values=values)
+    for argument in argv[1:]:
+        if not_ours := NOT_OURS.fullmatch(argument):
+            raise settings.unknown("flag", not_ours[1], flags)
     try:
         stray = values(list(argv))[1:]
     except absl_flags.UnrecognizedFlagError as error:
         raise settings.unknown("flag", error.flagname, flags) from error
+    except RecursionError as error:  # in absl's search for a flag like it
+        raise InputError("unknown flag, a very long one; see --help.") from error
     except absl_flags.Error as error:
         raise InputError(str(error).rstrip(".") + "; see --help.") from error
     word = {positional: stray.pop(0)} if positional and stray else {}

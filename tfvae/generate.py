@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
-from tfvae import atomic, flags, program
+from tfvae import atomic, flags, program, storage
 from tfvae.errors import InputError
 from tfvae.generation.request import Generation
 
@@ -79,6 +79,8 @@ def check_folder(path: str) -> None:
     Raises:
       InputError: a file is in the way, or the folder is not ours to write.
     """
+    if not storage.is_local(path):  # writing it tells
+        return
     folder = os.path.dirname(os.path.abspath(path))
     while not os.path.exists(folder):
         folder = os.path.dirname(folder)

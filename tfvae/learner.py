@@ -12,6 +12,7 @@ from tfvae.condition import Condition, Values, network_inputs
 from tfvae.distributions.likelihoods import Likelihood
 from tfvae.faults import Faults
 from tfvae.objectives.draws import Losses
+from tfvae.workers import Workers
 
 Logs = dict[str, tf.Tensor]
 Given = Values | None
@@ -32,9 +33,11 @@ class Learner(tf_keras.Model):
       adversary: a network that learns against the model; or None.
       condition: what both networks are told beside x and z.
       loops: over data, compiled; kept for as long as the model.
+      workers: that train it, of which this process is one.
     """
 
     loops: dict[Any, Any]
+    workers: Workers
     terms_named: tuple[str, ...] = ()
     monitor = ""
     adversary: tf_keras.Model | None = None
@@ -71,6 +74,8 @@ class Learner(tf_keras.Model):
         means = {n: tf_keras.metrics.Mean(name=n) for n in names}
         object.__setattr__(self, "_means", means)
         object.__setattr__(self, "loops", {})
+        workers = Workers(tf.distribute.get_strategy())
+        object.__setattr__(self, "workers", workers)
 
     @property
     def networks(self) -> dict[str, tf_keras.layers.Layer]:

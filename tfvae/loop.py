@@ -12,12 +12,19 @@ from tfvae import noise, replicas
 from tfvae.batch import Batch
 from tfvae.data.resident import SCOPE, Resident
 from tfvae.learner import Learner
+from tfvae.pace import Pace
 
 Step = Callable[[Any], Any]
 
 
 class Loop(Protocol):
-    """Runs a model's steps over the batches of one split."""
+    """Runs a model's steps over the batches of one split.
+
+    Attributes:
+      pace: at which it is run.
+    """
+
+    pace: Pace
 
     def run(self, epoch: int, first: int, num: int) -> None:
         """Runs steps [first, first + num) of an epoch.
@@ -29,7 +36,7 @@ class Loop(Protocol):
         """
 
 
-class StreamLoop:
+class StreamLoop(Loop):
     """Trains or tests a model on batches that `tf.data` brings.
 
     Args:
@@ -71,7 +78,7 @@ class StreamLoop:
             self.strategy.run(self._step, (next(iterator),))
 
 
-class ResidentLoop:
+class ResidentLoop(Loop):
     """Trains or tests a model on examples that live on its devices.
 
     Args:

@@ -7,10 +7,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 
-from tfvae.errors import FailedError, InputError, MissingRunError
+from tfvae.errors import (
+    FailedError,
+    InputError,
+    LostWorkerError,
+    MissingRunError,
+)
 from tfvae.flags import HelpRequested
 
-DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_INPUT = 0, 1, 2
+LOST_WORKER, INTERRUPTED, TERMINATED = 75, 130, 143
 
 
 RESUMABLE = "stopped; a run that had begun goes on with its --run_dir."
@@ -39,6 +45,9 @@ def run_main(
     except InputError as error:
         print(f"{name}: {_one_line(error)}", file=sys.stderr)
         status = WRONG_INPUT
+    except LostWorkerError as error:
+        print(f"{name}: {_one_line(error)}", file=sys.stderr)
+        status = LOST_WORKER
     except FailedError as error:
         print(f"{name}: {_one_line(error)}", file=sys.stderr)
         status = FAILED
@@ -91,11 +100,15 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def start_tensorflow(num_virtual_devices: int = 0) -> None:
+def start_tensorflow(
+    num_virtual_devices: int = 0, *, uses_devices: bool = True
+) -> None:
     """Loads TensorFlow, with its log silent; call it in `quiet_start`.
 
     Args:
       num_virtual_devices: logical devices of the CPU; 0: as it is.
+      uses_devices: False leaves them alone, as a job of several workers must
+        be known before anything uses them.
     """
     import absl.logging
     import tensorflow as tf
@@ -106,7 +119,8 @@ def start_tensorflow(num_virtual_devices: int = 0) -> None:
     tf.get_logger().setLevel("ERROR")
     if num_virtual_devices:
         strategy.split_cpu(num_virtual_devices)
-    tf.config.list_logical_devices()
+    if uses_devices:
+        tf.config.list_logical_devices()
 
 
 def missing_run_dir() -> MissingRunError:

@@ -5,7 +5,7 @@ import sys
 import tf_keras
 import tqdm
 
-from tfvae.callbacks import Logs, Recorder
+from tfvae.recorder import Logs, Recorder
 
 
 class Progress(tf_keras.callbacks.Callback):
@@ -44,7 +44,7 @@ class Progress(tf_keras.callbacks.Callback):
             shown = {
                 key: f"{float(means[key].result()):.2f}"
                 for key in self.SHOWN
-                if key in means
+                if key in means and self.model.workers.num_workers == 1
             }
             self.bar.set_postfix(shown)
 

@@ -1,7 +1,6 @@
 """Writes what is known of a run to one page: python -m tfvae.report --help."""
 
 import dataclasses
-import os
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -122,7 +121,7 @@ def write(run: "Run", asked: Report) -> str:
 
 def _measured(run: "Run", asked: Report) -> dict[str, Any]:
     """Returns what evaluation.json holds; measures where it is missing."""
-    if os.path.exists(run.run_dir.file("evaluation.json")):
+    if run.run_dir.has("evaluation.json"):
         return run.run_dir.read_json("evaluation.json")
     print("no evaluation.json yet; measuring", flush=True)
     return evaluate.evaluate(

@@ -7,26 +7,31 @@ the one in README.
 import dataclasses
 import json
 import os
-import shutil
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from tfvae import build, config_file, resolve
+from tfvae import atomic, build, config_file, records, resolve, storage, weights
+from tfvae import checkpoints as checkpoints_lib
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.errors import InputError, MissingRunError
-from tfvae.folder import Folder
+from tfvae.folder import Folder, reading, writing
 from tfvae.learner import Learner
 
 Row = dict[str, float]
-PARTS = ("weights", "checkpoints", "figures", "tensorboard", "baselines")
+PARTS = (
+    "weights",
+    checkpoints_lib.FOLDER,
+    "figures",
+    "tensorboard",
+    "baselines",
+)
+ROWS = "metrics.jsonl"
 FILES = (
-    "config.json", "data.json", "metrics.jsonl", "result.json",
+    "config.json", "data.json", ROWS, "result.json",
     "evaluation.json", "report.html", "profile.json",
 )  # fmt: skip
-CHECKPOINTS_KEPT = 2
 
 
 class RunDir(Folder):
@@ -38,11 +43,11 @@ class RunDir(Folder):
 
     def holds_run(self) -> bool:
         """Whether a run has begun here."""
-        return os.path.exists(self.file("config.json"))
+        return self.has("config.json")
 
     def is_complete(self) -> bool:
         """Whether the run has ended."""
-        return os.path.exists(self.file("result.json"))
+        return self.has("result.json")
 
     def prepare(self) -> None:
         """Makes the folder, and makes sure that it can be written to.
@@ -50,9 +55,11 @@ class RunDir(Folder):
         Raises:
           InputError: the folder cannot be written, or holds other things.
         """
+        if not self.writes:
+            return
         try:
-            os.makedirs(self.path, exist_ok=True)
-            entries = set(os.listdir(self.path)) - {*PARTS, *FILES}
+            storage.make_folder(self.path)
+            entries = set(storage.names(self.path)) - {*PARTS, *FILES}
             if not self.holds_run() and any(
                 not entry.startswith(".") for entry in entries
             ):
@@ -60,8 +67,9 @@ class RunDir(Folder):
                     f"`run_dir` {self.path} holds files that are no run "
                     f"({sorted(entries)[0]}); give an empty or new folder."
                 )
-            self.write(".writable", lambda file: file.write(b""))
-            os.remove(self.file(".writable"))
+            trial = self.file(".writable")
+            atomic.write_whole(trial, lambda file: file.write(b"."))
+            storage.remove(trial)
         except OSError as error:
             raise InputError(
                 f"`run_dir` {self.path} cannot be written: {error.strerror}; "
@@ -69,31 +77,51 @@ class RunDir(Folder):
             ) from error
 
     def clear(self) -> None:
-        """Removes the run, and nothing else, from the folder."""
-        # What a kill leaves must never pass for the next run's: the record of
-        # checkpoints goes first, config.json, which says whose they are, last.
-        latest = os.path.join("checkpoints", "checkpoint")
-        for name in ("result.json", latest, *PARTS, *reversed(FILES)):
-            path = self.file(name)
-            if os.path.isdir(path):
-                shutil.rmtree(path)
-            elif os.path.exists(path):
-                os.remove(path)
+        """Removes the run, and nothing else, from the folder.
 
-    def read_json(self, name: str) -> Any:
+        Raises:
+          WriteError: something cannot be removed.
+        """
+        if not self.writes:
+            return
+        # What a kill leaves must never pass for the next run's: what says that
+        # there are checkpoints goes first, config.json, which says whose they
+        # are, last.
+        with writing(self.path):
+            storage.remove(self.file("result.json"))
+            checkpoints_lib.forget(self)
+            for name in (*PARTS, *reversed(FILES)):
+                storage.remove(self.file(name))
+
+    def read(self, *names: str) -> bytes:
+        """Returns what a file of the run holds.
+
+        Raises:
+          InputError: it cannot be read.
+          MissingRunError: there is no such file.
+        """
+        path = self.file(*names)
+        try:
+            with reading(path):
+                return storage.read(path)
+        except FileNotFoundError as error:
+            raise MissingRunError(
+                f"`run_dir` {self.path} holds no {os.path.join(*names)}: no "
+                "run has begun there."
+            ) from error
+
+    def read_json(self, name: str) -> dict[str, Any]:
         """Returns what a JSON file of the run holds.
 
         Raises:
+          InputError: it is not what `records` says it must be.
           MissingRunError: there is no such file.
         """
-        try:
-            with open(self.file(name), encoding="utf-8") as file:
-                return json.load(file)
-        except FileNotFoundError as error:
-            raise MissingRunError(
-                f"`run_dir` {self.path} holds no {name}: no run has begun "
-                "there."
-            ) from error
+        content = records.parse_object(
+            self.read(name), source=self.file(name), finite=False
+        )
+        records.check(content, name, source=self.file(name))
+        return content
 
     def write_config(
         self, config: Config, spec: DataSpec, **sizes: int
@@ -116,50 +144,83 @@ class RunDir(Folder):
     def read_data(self) -> tuple[DataSpec, dict[str, int]]:
         """Returns the data's spec and {part: number of examples}."""
         data = self.read_json("data.json")
-        sizes = data.pop("num_examples")
-        return DataSpec(
-            **data | {"event_shape": tuple(data["event_shape"])}
-        ), sizes
+        fields = {
+            field.name: data[field.name]
+            for field in dataclasses.fields(DataSpec)
+            if field.name in data
+        }
+        shape = tuple(data["event_shape"])
+        return DataSpec(**fields | {"event_shape": shape}), data["num_examples"]
 
     def write_rows(self, rows: list[Row]) -> None:
         """Writes metrics.jsonl, a line an epoch."""
         text = "".join(json.dumps(row) + "\n" for row in rows)
-        self.write("metrics.jsonl", lambda file: file.write(text.encode()))
+        self.write(ROWS, lambda file: file.write(text.encode()))
 
     def read_rows(self, *, num_epochs: int | None = None) -> list[Row]:
-        """Returns the rows of the first `num_epochs` epochs, or of all."""
-        if not os.path.exists(self.file("metrics.jsonl")):
-            return []
-        with open(self.file("metrics.jsonl"), encoding="utf-8") as file:
-            return [json.loads(line) for line in file][:num_epochs]
+        """Returns the rows of the first `num_epochs` epochs, or of all.
+
+        What follows them is not looked at.
+
+        Raises:
+          InputError: a row is damaged, or missing.
+        """
+        lines = self.read(ROWS).splitlines() if self.has(ROWS) else []
+        path = self.file(ROWS)
+        # The last one is written after its epoch's checkpoint, at a signal.
+        if num_epochs is not None and len(lines) < num_epochs - 1:
+            raise InputError(
+                f"{path} holds {len(lines)} rows, and the checkpoint is of "
+                f"epoch {num_epochs}; put it back, or start anew with "
+                "--overwrite."
+            )
+        rows = []
+        for epoch, line in enumerate(lines[:num_epochs], 1):
+            source = f"{path}, line {epoch}"
+            row = records.parse(line, source=source)
+            records.check_row(row, epoch=epoch, source=source)
+            rows.append(row)
+        return rows
 
     def save_weights(self, model: Learner, which: str) -> None:
-        """Writes weights/<which>.npz, which is "best" or "last"."""
-        arrays = {key: v.numpy() for key, v in _named_variables(model).items()}
+        """Writes weights/<which>.npz, which is "best" or "last".
+
+        Under a strategy all workers must call it, as `Checkpoints.save`.
+        """
+        arrays = {key: v.numpy() for key, v in weights.variables(model).items()}
         self.write(
             os.path.join("weights", f"{which}.npz"),
-            lambda file: np.savez(file, **arrays),
+            lambda file: weights.write(file, arrays),
         )
 
     def load_weights(self, model: Learner, which: str) -> None:
         """Loads weights/<which>.npz into a model of the same settings.
 
         Raises:
+          InputError: the file is damaged, or another model's.
           MissingRunError: no such weights were saved.
         """
-        path = self.file("weights", f"{which}.npz")
-        if not os.path.exists(path):
+        names = ("weights", f"{which}.npz")
+        if not self.has(*names):
             raise MissingRunError(
                 f"`run_dir` {self.path} holds no {which} weights yet; train "
                 "for an epoch first."
             )
-        with np.load(path, allow_pickle=False) as arrays:
-            for key, variable in _named_variables(model).items():
-                variable.assign(arrays[key])
+        variables = weights.variables(model)
+        like = {key: v.numpy() for key, v in variables.items()}
+        try:
+            arrays = weights.read(self.read(*names), like)
+        except ValueError as error:
+            raise InputError(
+                f"{self.file(*names)} is damaged, or of another model: "
+                f"{error}; put it back, or take the others of best and last."
+            ) from error
+        for key, variable in variables.items():
+            variable.assign(arrays[key])
 
-    def checkpoint_manager(
+    def checkpoints(
         self, model: Learner, **more: Any
-    ) -> tf.train.CheckpointManager:
+    ) -> checkpoints_lib.Checkpoints:
         """Returns what saves and restores all that resuming needs.
 
         Args:
@@ -169,14 +230,11 @@ class RunDir(Folder):
         checkpoint = tf.train.Checkpoint(
             optimizer=model.optimizer,
             train_step_count=model.train_step_count,
-            means=model.metrics,
             **model.networks,
             **({"adversary": model.adversary} if model.adversary else {}),
             **more,
         )
-        return tf.train.CheckpointManager(
-            checkpoint, self.file("checkpoints"), max_to_keep=CHECKPOINTS_KEPT
-        )
+        return checkpoints_lib.Checkpoints(self, checkpoint)
 
     def save_figure(self, name: str, figure: Any) -> None:
         """Writes figures/<name>.png from a matplotlib figure."""
@@ -225,20 +283,3 @@ def load_run(path: str, *, which: str = "best") -> Run:
     )
     run_dir.load_weights(model, which)
     return Run(config, spec, model, run_dir)
-
-
-def _named_variables(model: Learner) -> dict[str, tf.Variable]:
-    """Returns the variables of all networks by names that stay the same.
-
-    Keras numbers its layers through a process, so their names are left out.
-    """
-    return {
-        f"{name}/{index:03d}/{_own_name(variable)}": variable
-        for name, network in model.networks.items()
-        for index, variable in enumerate(network.variables)
-    }
-
-
-def _own_name(variable: tf.Variable) -> str:
-    """Returns "kernel" for "dense_1/kernel:0"."""
-    return variable.name.rpartition("/")[2].partition(":")[0]

@@ -8,12 +8,17 @@ import dataclasses
 import difflib
 import math
 import re
+import reprlib
 from collections.abc import Iterable
 from typing import Any
 
 from tfvae.errors import InputError
 
 LARGEST_INT = 2**31 - 1  # what a dimension of a tensor can be
+SHORT = reprlib.Repr()  # of a wrong value, however long or deep
+SHORT.maxstring = SHORT.maxother = 80
+# Line ends, NUL and the like, and what is no UTF-8: no path, no name, no word.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 SWITCH_WORDS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -92,6 +97,8 @@ def read_text(field: dataclasses.Field, text: str) -> Any:
       InputError: the text is none of the values that the field accepts.
     """
     rule, value = rule_of(field), text.strip()
+    if rule.is_free_text():
+        return check(field, text)
     if rule.is_switch:
         return check(field, SWITCH_WORDS.get(value.lower(), text))
     if rule.is_list and value not in rule.words:
@@ -116,15 +123,17 @@ def check(field: dataclasses.Field, value: Any) -> Any:
         if isinstance(value, bool):
             return value
     elif isinstance(value, str):
-        if rule.is_free_text() or value in rule.words:
+        is_text = rule.is_free_text() and not UNPRINTABLE.search(value)
+        if is_text or value in rule.words:
             return value
         if rule.pattern and re.fullmatch(rule.pattern, value):
             return value
     elif not rule.is_list and _is_number(rule, value):
         return rule.number(value)  # type: ignore[misc]
     accepted = "text" if rule.is_free_text() else rule.accepted()
-    shown = to_text(value) if isinstance(value, int | float) else repr(value)
-    raise InputError(f"`{field.name}` must be {accepted}; got {shown}.")
+    if rule.is_free_text() and isinstance(value, str):
+        accepted += " in UTF-8, without control characters"
+    raise InputError(f"`{field.name}` must be {accepted}; got {_shown(value)}.")
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
@@ -132,6 +141,13 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     close = difflib.get_close_matches(name, list(known), n=1)
     hint = f"did you mean `{close[0]}`?" if close else "see --help."
     return InputError(f"unknown {kind} `{name}`; {hint}")
+
+
+def _shown(value: Any) -> str:
+    """Returns a value, whatever it is, as a message tells it."""
+    if isinstance(value, int | float) and abs(value) < 1e300:
+        return to_text(value)
+    return SHORT.repr(value)
 
 
 def _number(rule: Rule, text: str) -> Any:
@@ -146,7 +162,9 @@ def _is_number(rule: Rule, value: Any) -> bool:
     accepted = (int,) if rule.number is int else (int, float)
     if rule.number is None or isinstance(value, bool):
         return False
-    if not isinstance(value, accepted) or not math.isfinite(value):
+    if not isinstance(value, accepted):
+        return False
+    if isinstance(value, float) and not math.isfinite(value):
         return False
     if rule.minimum is not None and value < rule.minimum:
         return False

@@ -5,13 +5,23 @@ A path with a scheme (gs://, s3://, hdfs://, file://, ram://) goes through
 """
 
 import contextlib
+import errno
+import hashlib
 import io
 import os
+import re
 import shutil
-from collections.abc import Iterator
-from typing import IO, Any
+import threading
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from typing import IO, Any, TypeVar
 
 from tfvae.errors import InputError
+
+T = TypeVar("T")
+ANSWER_SECONDS = 60.0  # that a store may take to say something of a file
+CHUNK = 2**20  # bytes read at once
+NEAR = ("file", "ram")  # schemes that always answer
 
 
 def is_local(path: str) -> bool:
@@ -28,25 +38,22 @@ def exists(path: str) -> bool:
     """
     if is_local(path):
         return os.path.exists(path)
-    with _os_errors(path):
-        return _gfile().exists(path)
+    return _ask(path, "exists")
 
 
 def is_folder(path: str) -> bool:
     """Whether there is a folder of that path."""
     if is_local(path):
         return os.path.isdir(path)
-    with _os_errors(path):
-        return _gfile().isdir(path)
+    return _ask(path, "isdir")
 
 
 def names(folder: str) -> list[str]:
     """Returns the names of what a folder holds, sorted."""
     if is_local(folder):
         return sorted(os.listdir(folder))
-    with _os_errors(folder):
-        # Object stores mark folders by a slash, and list the folder itself.
-        found = {name.rstrip("/") for name in _gfile().listdir(folder)}
+    # Object stores mark folders by a slash, and list the folder itself.
+    found = {name.rstrip("/") for name in _ask(folder, "listdir")}
     return sorted(found - {""})
 
 
@@ -55,8 +62,7 @@ def make_folder(path: str) -> None:
     if is_local(path):
         os.makedirs(path, exist_ok=True)
         return
-    with _os_errors(path):
-        _gfile().makedirs(path)
+    _ask(path, "makedirs")
 
 
 def remove(path: str) -> None:
@@ -67,8 +73,15 @@ def remove(path: str) -> None:
     if is_local(path):
         (shutil.rmtree if folder else os.remove)(path)
         return
-    with _os_errors(path):
-        (_gfile().rmtree if folder else _gfile().remove)(path)
+    _ask(path, "rmtree" if folder else "remove")
+
+
+def remove_empty(folder: str) -> None:
+    """Removes a folder that holds nothing."""
+    if is_local(folder):
+        os.rmdir(folder)
+    else:
+        _ask(folder, "rmtree")
 
 
 def replace(source: str, path: str) -> None:
@@ -76,8 +89,7 @@ def replace(source: str, path: str) -> None:
     if is_local(path):
         os.replace(source, path)
         return
-    with _os_errors(path):
-        _gfile().rename(source, path, overwrite=True)
+    _ask(source, "rename", path, overwrite=True)
 
 
 def read(path: str) -> bytes:
@@ -89,8 +101,37 @@ def read(path: str) -> bytes:
     if is_local(path):
         with open(path, "rb") as file:
             return file.read()
-    with _os_errors(path), _gfile().GFile(path, "rb") as file:
+    with os_errors(path), _gfile().GFile(path, "rb") as file:
         return file.read()
+
+
+def size_and_sha256(path: str) -> tuple[int, str]:
+    """Returns how many bytes a file has, and their sum in hexadecimals."""
+    total, size = hashlib.sha256(), 0
+    with contextlib.ExitStack() as stack:
+        if is_local(path):
+            file = stack.enter_context(open(path, "rb"))
+        else:
+            stack.enter_context(os_errors(path))
+            file = stack.enter_context(_gfile().GFile(path, "rb"))
+        while part := file.read(CHUNK):
+            total.update(part)
+            size += len(part)
+    return size, total.hexdigest()
+
+
+def sync(path: str) -> None:
+    """Sees to it that a file, or a folder's list of names, is on the medium.
+
+    Elsewhere than on a local disk a file that is written is there.
+    """
+    if not is_local(path):
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_text(path: str) -> str:
@@ -113,18 +154,14 @@ def writer(path: str) -> Iterator[IO[bytes]]:
         return
     content = io.BytesIO()  # what is written may go back, as archives do
     yield content
-    with _os_errors(path), _gfile().GFile(path, "wb") as file:
+    if path.startswith("ram://"):  # which would write on at a file's end
+        remove(path)
+    with os_errors(path), _gfile().GFile(path, "wb") as file:
         file.write(content.getvalue())
 
 
-def _gfile() -> Any:
-    import tensorflow as tf  # takes seconds; local paths do without
-
-    return tf.io.gfile
-
-
 @contextlib.contextmanager
-def _os_errors(path: str) -> Iterator[None]:
+def os_errors(path: str) -> Iterator[None]:
     """Turns TensorFlow's errors of files into Python's."""
     import tensorflow as tf
 
@@ -137,12 +174,65 @@ def _os_errors(path: str) -> Iterator[None]:
             "tensorflow-io brings s3:// and others."
         ) from error
     except tf.errors.OpError as error:
-        kind = KINDS.get(type(error).__name__, OSError)
-        text = error.message or type(error).__name__
-        raise kind(None, text.splitlines()[0], path) from error
+        text = NOISE.sub("", error.message or type(error).__name__)
+        text = text.splitlines()[0].strip()
+        for number in SYSTEM_S:
+            if text.endswith(os.strerror(number)):
+                raise OSError(number, os.strerror(number), path) from error
+        number = NUMBERS.get(type(error).__name__, errno.EIO)
+        raise OSError(number, text, path) from error
 
 
-KINDS: dict[str, type[OSError]] = {
-    "NotFoundError": FileNotFoundError,
-    "PermissionDeniedError": PermissionError,
+def _gfile() -> Any:
+    import tensorflow as tf  # takes seconds; local paths do without
+
+    return tf.io.gfile
+
+
+def _ask(path: str, what: str, *arguments: Any, **more: Any) -> Any:
+    """Calls a function of `tf.io.gfile`, and waits a bounded time for it.
+
+    A host that is out of reach is tried again for many minutes.
+    """
+    call = getattr(_gfile(), what)
+    with os_errors(path):
+        if path.partition("://")[0] in NEAR:
+            return call(path, *arguments, **more)
+        return _within(
+            ANSWER_SECONDS, lambda: call(path, *arguments, **more), path
+        )
+
+
+def _within(seconds: float, call: Callable[[], T], path: str) -> T:
+    import tensorflow as tf
+
+    answer: futures.Future[T] = futures.Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except tf.errors.OpError as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except futures.TimeoutError:
+        raise OSError(
+            errno.ETIMEDOUT, f"no answer in {seconds:g} s", path
+        ) from None
+
+
+# What TensorFlow puts around the system's own words.
+NOISE = re.compile(r"\{\{.*?\}\}|\[Op:\w*\]")
+SYSTEM_S = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM,
+    errno.EROFS, errno.ENOENT,
+)  # fmt: skip
+NUMBERS = {
+    "NotFoundError": errno.ENOENT,
+    "PermissionDeniedError": errno.EACCES,
+    "UnauthenticatedError": errno.EACCES,
+    "ResourceExhaustedError": errno.ENOSPC,
+    "AlreadyExistsError": errno.EEXIST,
 }

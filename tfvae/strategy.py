@@ -1,10 +1,22 @@
 """From a name to a tf.distribute strategy."""
 
-from collections.abc import Callable
+import contextlib
+import re
+import signal
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from tfvae.errors import InputError
+from tfvae.cluster import Cluster
+from tfvae.errors import InputError, LostWorkerError
+
+# What a collective operation ends in when a worker is gone.
+LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+)
 
 
 def split_cpu(num_devices: int) -> None:
@@ -31,6 +43,50 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
       KeyError: no strategy has that name.
     """
     return STRATEGIES[name]()
+
+
+def multi_worker(cluster: Cluster, *, timeout: int) -> tf.distribute.Strategy:
+    """Returns the strategy of a job, before TensorFlow first runs anything.
+
+    Args:
+      cluster: the job, of several workers that all call this now.
+      timeout: seconds to wait for them; then the process ends (SIGALRM), as
+        nothing else can end this wait.
+    """
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(cluster.addresses)}),
+        task_type="worker",
+        task_id=cluster.index,
+        rpc_layer="grpc",
+    )
+    signal.alarm(timeout)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    finally:
+        signal.alarm(0)
+        # TensorFlow takes SIGTERM for itself, and does nothing about it.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def noticing_lost_workers() -> Iterator[None]:
+    """Turns what TensorFlow says of a worker that is gone into one line.
+
+    A worker that ends is noticed at once; one that hangs, or that the network
+    cuts off, after ten seconds.
+
+    Raises:
+      LostWorkerError: another worker no longer answers.
+    """
+    try:
+        yield
+    except LOST as error:
+        found = re.search(r"/job:worker/(?:replica:0/)?task:(\d+)", str(error))
+        who = f"worker {found[1]}" if found else "another worker"
+        raise LostWorkerError(
+            f"{who} no longer answers; what was saved is whole. Start all "
+            "workers again, to go on from there."
+        ) from error
 
 
 def _one_device() -> tf.distribute.Strategy:

@@ -1,22 +1,24 @@
 """Trains a variational autoencoder: python -m tfvae.train --help."""
 
+import contextlib
 import dataclasses
 import functools
 import importlib.metadata
 import importlib.util
+import io
 import platform
 import time
 from typing import TYPE_CHECKING, Any
 
 import tfvae
-from tfvae import flags, program
+from tfvae import cluster, flags, program
 from tfvae.config import Config
 from tfvae.errors import InputError
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
     import tensorflow as tf
 
-    from tfvae.callbacks import Recorder
+    from tfvae.recorder import Recorder
     from tfvae.data.split import Splits
     from tfvae.learner import Learner
     from tfvae.profiling.profile import Profile
@@ -29,37 +31,50 @@ usage: python -m tfvae.train [--name=value ...]
 A run folder that is there already is resumed, with its own settings."""
 
 PACKAGES = ("tensorflow", "tf_keras", "tensorflow-probability", "numpy")
-STATUS_OF_SIGNAL = {"SIGINT": program.INTERRUPTED, "SIGTERM": 143}
+STATUS_OF_SIGNAL = {
+    "SIGINT": program.INTERRUPTED,
+    "SIGTERM": program.TERMINATED,
+}
 COLLAPSED_KL = 0.1  # nats over all latents
 
 
 def main(argv: list[str]) -> int:
     """Reads the command line, trains, and returns the exit status."""
     line = flags.parse(flags.Launch, argv, summary=SUMMARY)
+    launch = line.launch
+    job = None
+    if launch.strategy == "multi_worker":
+        job = cluster.from_environment()
     with program.quiet_start():
-        program.start_tensorflow(line.launch.num_virtual_devices)
-        from tfvae import strategy as strategy_lib
+        program.start_tensorflow(
+            launch.num_virtual_devices, uses_devices=job is None
+        )
         from tfvae.run_dir import RunDir
+        from tfvae.strategy import noticing_lost_workers
     config, path = _settings_and_path(line)
-    run_dir = RunDir(path)
-    run_dir.prepare()
-    strategy = strategy_lib.make_strategy(line.launch.strategy)
-    try:
-        status = run(
-            config,
-            run_dir,
-            strategy,
-            overwrite=line.launch.overwrite,
-            profiled=line.launch.profile,
-        )
-    except InputError:
-        run_dir.remove_if_empty()
-        raise
-    if status != program.DONE:
-        launch = dataclasses.replace(
-            line.launch, run_dir=path, overwrite=False, config=""
-        )
-        print(f"go on with:\n  python -m tfvae.train {flags.to_argv(launch)}")
+    strategy, config = _join(job, line, config)
+    is_chief = job is None or job.is_chief
+    run_dir = RunDir(path, writes=is_chief)
+    with contextlib.ExitStack() as stack:
+        if not is_chief:
+            stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        if job is not None:
+            stack.enter_context(noticing_lost_workers())
+        run_dir.prepare()
+        stack.enter_context(run_dir.hold())
+        try:
+            status = run(
+                config, run_dir, strategy,
+                overwrite=launch.overwrite, profiled=launch.profile,
+            )  # fmt: skip
+        except InputError:
+            run_dir.remove_if_empty()
+            raise
+        if status != program.DONE:
+            again = dataclasses.replace(
+                launch, run_dir=path, overwrite=False, config=""
+            )
+            print(f"go on with:\n  python -m tfvae.train {flags.to_argv(again)}")
     return status
 
 
@@ -93,6 +108,7 @@ def run(
 
     from tfvae import callbacks, resolve, summary, training
     from tfvae.data.load import load_data
+    from tfvae.workers import Workers
 
     tf.config.experimental.enable_op_determinism()
     splits = load_data(config)
@@ -102,10 +118,13 @@ def run(
         num_examples=splits.train.num_examples,
         num_replicas=strategy.num_replicas_in_sync,
     )
-    if overwrite:
-        run_dir.clear()
-    _check_same_run(config, run_dir)
-    if run_dir.is_complete():
+    workers = Workers(strategy)
+    if workers.is_chief:
+        if overwrite:
+            run_dir.clear()
+        _check_same_run(config, run_dir)
+    is_complete = workers.is_chief and run_dir.is_complete()
+    if workers.largest(int(is_complete)):
         print(f"the run is complete: {run_dir}  {_next_command(run_dir)}")
         return program.DONE
     run_dir.write_config(config, splits.spec, **summary.sizes(splits))
@@ -117,9 +136,8 @@ def run(
     profile = _make_profile(config, recorder) if profiled else None
     try:
         with training.display(config, model, splits, recorder) as display:
-            training.fit(
-                config, model, splits, recorder, display, profile=profile
-            )
+            told = display if workers.is_chief else []
+            training.fit(config, model, splits, recorder, told, profile=profile)
         if profile:
             print(profile.write(), flush=True)
         _finish(config, model, splits, recorder)
@@ -129,6 +147,28 @@ def run(
         return STATUS_OF_SIGNAL[name]
     print(f"run folder: {run_dir}  {_next_command(run_dir)}")
     return program.DONE
+
+
+def _join(
+    job: cluster.Cluster | None,
+    line: flags.CommandLine[flags.Launch],
+    config: Config,
+) -> tuple["tf.distribute.Strategy", Config]:
+    """Returns the strategy, and the settings: those of the job's chief."""
+    from tfvae import rendezvous, strategy
+
+    if job is None:
+        return strategy.make_strategy(line.launch.strategy), config
+    timeout = line.launch.worker_timeout
+    settings = rendezvous.meet(
+        job, given=line.given, settings=dataclasses.asdict(config),
+        timeout=timeout,
+    )  # fmt: skip
+    config = Config(**settings)
+    if len(job.addresses) == 1:
+        return strategy.make_strategy("mirrored"), config
+    with program.quiet_start():
+        return strategy.multi_worker(job, timeout=timeout), config
 
 
 def _settings_and_path(
@@ -148,9 +188,14 @@ def _settings_and_path(
         if "beta" in line.given:
             known.pop("C", None)  # beta says what C is
     config = Config(**known | line.given)
+    return config, launch.run_dir or default_run_dir(config)
+
+
+def default_run_dir(config: Config) -> str:
+    """Returns the path of a run's folder where none is given."""
     name = config.dataset.replace(":", "-").replace("/", "-").strip("-")
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    return config, launch.run_dir or f"runs/{name}-{stamp}"
+    return f"runs/{name}-{stamp}"
 
 
 def _check_same_run(config: Config, run_dir: "RunDir") -> None:
@@ -176,7 +221,8 @@ def _build(
     strategy: "tf.distribute.Strategy",
 ) -> tuple["Learner", "Recorder"]:
     """Returns the model, in the state that the folder holds of it."""
-    from tfvae import build, callbacks, resolve, training
+    from tfvae import build, resolve, training
+    from tfvae.recorder import Recorder
 
     train = splits.train
     steps = resolve.steps_per_epoch(config, train.num_examples)
@@ -188,13 +234,13 @@ def _build(
             examples=lambda num: training.first_examples(config, train, num),
             mean=train.mean(),
         )
-        recorder = callbacks.Recorder(
-            model,
-            run_dir,
-            num_examples=train.num_examples,
-            steps_per_epoch=steps,
-            counts=functools.partial(training.is_warmed_up, config),
-        )
+    recorder = Recorder(
+        model,
+        run_dir,
+        num_examples=train.num_examples,
+        steps_per_epoch=steps,
+        counts=functools.partial(training.is_warmed_up, config),
+    )
     return model, recorder
 
 
@@ -216,8 +262,10 @@ def _finish(
     from tfvae import build, callbacks, training
 
     run_dir, rows = recorder.run_dir, recorder.rows
-    run_dir.load_weights(model, "best")
+    recorder.load_best()
     measured = training.measure(config, model, splits.test)
+    if not recorder.workers.is_chief:
+        return
     if importlib.util.find_spec("tfvae.plots"):  # a slim image leaves it out
         from tfvae import examples, figures
 

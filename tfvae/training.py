@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from tfvae import board, callbacks, progress, resolve
-from tfvae.callbacks import Recorder
+from tfvae.recorder import Recorder
 from tfvae.config import Config
 from tfvae.data import pipeline
 from tfvae.data.resident import Resident, View
@@ -18,6 +18,7 @@ from tfvae.examples import load_examples
 from tfvae.learner import Learner
 from tfvae.loop import Loop, ResidentLoop, ScannedLoop, StreamLoop
 from tfvae.objectives.table import OBJECTIVES
+from tfvae.pace import Pace
 
 if TYPE_CHECKING:  # asked for, it is loaded by the program
     from tfvae.profiling.profile import Profile
@@ -73,9 +74,9 @@ def fit(
         for callback in told:
             callback.set_model(model)
             callback.on_train_begin()
-        step, steps = recorder.first_step, recorder.steps_per_epoch
-        for epoch in range(step // steps, last_epoch or config.epochs):
-            first = step % steps if epoch == step // steps else 0
+        at_epoch, at_step = recorder.place()
+        for epoch in range(at_epoch, last_epoch or config.epochs):
+            first = at_step if epoch == at_epoch else 0
             _run_epoch(config, model, splits, epoch, first, told)
             if model.stop_training:
                 break
@@ -83,19 +84,27 @@ def fit(
             callback.on_train_end()
 
 
-def measure(config: Config, model: Learner, split: Split) -> dict[str, float]:
+def measure(
+    config: Config,
+    model: Learner,
+    split: Split,
+    told: Sequence[tf_keras.callbacks.Callback] = (),
+) -> dict[str, float]:
     """Returns the means of the model's figures over a split, by name.
 
     Args:
       config: resolved.
       model: built from it.
       split: the data.
+      told: of every batch.
     """
     model.reset_metrics()
     num_steps = pipeline.num_batches(split, config.batch_size)
     loop = loop_over(config, model, split, training=False)
-    for first, num in _executions(config, 0, num_steps):
+    for first, num in loop.pace.executions(0, num_steps):
         loop.run(0, first, num)
+        for callback in told:
+            callback.on_test_batch_end(first + num - 1)
     return {mean.name: float(mean.result()) for mean in model.metrics}
 
 
@@ -113,11 +122,11 @@ def loop_over(
     view = resolve.view(config)
     key = (id(split), training, config.batch_size, *view.values())
     if key not in model.loops:
-        model.loops[key] = (
-            _make_resident(config, model, split, training)
-            if isinstance(split, ArraySplit)
-            else _make_stream(config, model, split, training)
+        make = (
+            _make_resident if isinstance(split, ArraySplit) else _make_stream
         )
+        model.loops[key] = loop = make(config, model, split, training)
+        loop.pace = Pace(int(config.steps_per_execution), model.workers)
     return model.loops[key]
 
 
@@ -203,25 +212,18 @@ def _run_epoch(
     model.reset_metrics()
     for callback in told:
         callback.on_epoch_begin(epoch)
-    for start, num in _executions(config, first, num_steps):
+    for start, num in loop.pace.executions(first, num_steps):
         loop.run(epoch, start, num)
         for callback in told:
             callback.on_train_batch_end(start + num - 1)
     means = {mean.name: mean for mean in model.metrics}
     logs = {name: float(means[name].result()) for name in model.terms_named}
-    validated = measure(config, model, splits.validation)
+    for callback in told:
+        callback.on_test_begin()
+    validated = measure(config, model, splits.validation, told)
     logs |= {f"val_{name}": value for name, value in validated.items()}
     for callback in told:
         callback.on_epoch_end(epoch, logs)
-
-
-def _executions(
-    config: Config, first: int, num_steps: int
-) -> Iterator[tuple[int, int]]:
-    """Yields (first step, number of steps) of what runs in one graph."""
-    most = int(config.steps_per_execution)
-    for start in range(first, num_steps, most):
-        yield start, min(most, num_steps - start)
 
 
 def _make_resident(

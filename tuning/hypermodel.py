@@ -17,7 +17,6 @@ import tf_keras
 from tfvae import (
     atomic,
     build,
-    callbacks,
     resolve,
     settings,
     strategy,
@@ -30,6 +29,7 @@ from tfvae.data.split import Splits
 from tfvae.errors import InputError, TrainingError
 from tfvae.examples import Examples
 from tfvae.learner import Learner
+from tfvae.recorder import Recorder
 from tfvae.run_dir import RunDir
 from tuning import objective
 from tuning.models import ModelStore
@@ -189,7 +189,7 @@ class VAEHyperModel(keras_tuner.HyperModel):
         return figures
 
     def _measured(
-        self, config: Config, model: Learner, recorder: callbacks.Recorder
+        self, config: Config, model: Learner, recorder: Recorder
     ) -> Figures:
         best = recorder.best_epoch()
         recorder.run_dir.load_weights(model, "best")
@@ -233,10 +233,10 @@ class VAEHyperModel(keras_tuner.HyperModel):
 
     def _recorder(
         self, config: Config, model: Learner, run_dir: RunDir
-    ) -> callbacks.Recorder:
+    ) -> Recorder:
         num_examples = self.splits.train.num_examples
         with self.strategy.scope():
-            return callbacks.Recorder(
+            return Recorder(
                 model,
                 run_dir,
                 num_examples=num_examples,

@@ -60,7 +60,10 @@ class Security:
       key: file of its key (PEM).
     """
 
-    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    # Passwords among them must not be seen in a log.
+    headers: Mapping[str, str] = dataclasses.field(
+        default_factory=dict, repr=False
+    )
     ca: str = ""
     cert: str = ""
     key: str = ""

@@ -16,7 +16,7 @@ from export.client.errors import (
     server_error,
 )
 from export.client.servable import Arrays, Signature
-from export.client.transport import Metadata
+from export.client.transport import MOST_ANSWER_BYTES, Metadata
 from export.codes import Code
 from export.protos import (
     get_model_metadata_pb2,
@@ -31,8 +31,10 @@ from tfvae.errors import InputError
 SIGNATURES = "signature_def"
 OPTIONS = (
     # The default, 4 MiB, is less than a batch of images.
-    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_receive_message_length", MOST_ANSWER_BYTES),
     ("grpc.max_send_message_length", -1),
+    # No proxy that an environment variable names, as over REST.
+    ("grpc.enable_http_proxy", 0),
     # Another client's lost connection is none of this one's business.
     ("grpc.use_local_subchannel_pool", 1),
     # A further try is to be a new connection: by default, none is made for a

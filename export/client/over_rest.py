@@ -69,6 +69,9 @@ class RestTransport:
             # system's certificates takes time.
             verify=address.is_secure and _ssl_context(security),
             limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
+            # Requests, and what their headers say, go to that address alone,
+            # not to a proxy that some environment variable names.
+            trust_env=False,
         )
 
     async def predict(

@@ -1,6 +1,7 @@
 """Shows the latent explorer: python -m export.explorer --help."""
 
 import dataclasses
+import threading
 import urllib.parse
 
 from tfvae import flags, program, settings
@@ -59,13 +60,15 @@ def main(argv: list[str]) -> int:
     url = asked.url.rstrip("/")
     name = reach.find_model(url, asked.model)
     shown = explorer.page(url, model=name)
-    with local.listen(shown, host=asked.host, port=asked.port) as server:
-        address = f"http://{asked.host}:{server.server_port}/"
+    server = local.listen(shown, host=asked.host, port=asked.port)
+    try:
+        address = f"http://{asked.host}:{server.port}/"
         print(f"Explore {name} of {url} at {address} (Ctrl-C ends)", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            return program.INTERRUPTED
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return program.INTERRUPTED
+    finally:
+        server.close()
     return program.DONE
 
 

@@ -1,16 +1,20 @@
 """Shows one page over HTTP, to the browsers of this machine."""
 
-import http
-import http.server
-from typing import Any
+import os
+from http import HTTPStatus
 
+from export.server import local_names
+from export.server.front import PAGE
+from export.server.http import HttpServer, start_http
+from export.server.rest import App, Message, Receive, Send
 from tfvae.errors import InputError
 
+HTML, TEXT = b"text/html; charset=utf-8", b"text/plain; charset=utf-8"
+HEADERS = [(name.encode(), value.encode()) for name, value in PAGE.items()]
 
-def listen(
-    page: bytes, *, host: str, port: int
-) -> http.server.ThreadingHTTPServer:
-    """Returns a server that listens already; `serve_forever` answers.
+
+def listen(page: bytes, *, host: str, port: int) -> HttpServer:
+    """Returns a server that answers until it is closed.
 
     Args:
       page: a whole HTML document, which stands at /.
@@ -20,29 +24,33 @@ def listen(
     Raises:
       InputError: one cannot listen there.
     """
+    app = _app(page, is_local=local_names.is_local(host))
     try:
-        return http.server.ThreadingHTTPServer((host, port), _handler(page))
+        return start_http(app, host=host, port=port)
     except OSError as error:
         raise InputError(
             f"`port` {port} of `host` {host} cannot be listened on: "
-            f"{error.strerror}; give others, as --port=0 for a free one."
+            f"{os.strerror(error.errno or 0)}; give others, as --port=0 for a free one."
         ) from error
 
 
-def _handler(page: bytes) -> type[http.server.BaseHTTPRequestHandler]:
-    class _Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path.partition("?")[0] != "/":
-                self.send_error(http.HTTPStatus.NOT_FOUND)
-                return
-            self.send_response(http.HTTPStatus.OK)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(page)))
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(page)
+def _app(page: bytes, *, is_local: bool) -> App:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        status, text = HTTPStatus.OK, ""
+        if is_local and not local_names.is_meant(scope["headers"]):
+            status, text = HTTPStatus.FORBIDDEN, local_names.NOT_MEANT
+        elif scope["method"] not in ("GET", "HEAD"):
+            status, text = HTTPStatus.METHOD_NOT_ALLOWED, "only GET is answered"
+        elif scope["path"] != "/":
+            status, text = HTTPStatus.NOT_FOUND, "the page is at /"
+        body = text.encode() or page
+        headers = [
+            (b"content-type", TEXT if text else HTML),
+            (b"content-length", str(len(body)).encode()),
+            *HEADERS,
+        ]
+        start = {"type": "http.response.start", "headers": headers}
+        await send({**start, "status": int(status)})
+        await send({"type": "http.response.body", "body": body})
 
-        def log_message(self, *_: Any) -> None:
-            """Says nothing of each request."""
-
-    return _Handler
+    return app

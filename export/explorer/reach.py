@@ -13,6 +13,7 @@ DEFAULTS = ("vae", "decoder")
 SECONDS = 10  # to wait for an answer
 ORIGIN = "http://localhost"  # of a page that is not the server's own
 ALLOW = "Access-Control-Allow-Origin"
+MOST_ANSWER_BYTES = 1 << 20
 
 
 def find_model(url: str, name: str) -> str:
@@ -52,7 +53,8 @@ def _ask(url: str, name: str) -> tuple[int, bool, str]:
     )
     try:
         with _open(request) as answer:
-            status, headers, body = answer.status, answer.headers, answer.read()
+            status, headers = answer.status, answer.headers
+            body = answer.read(MOST_ANSWER_BYTES)
     except (OSError, http.client.HTTPException) as error:
         raise _no_answer(url, error) from error
     try:
@@ -65,10 +67,19 @@ def _ask(url: str, name: str) -> tuple[int, bool, str]:
         ) from error
 
 
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Goes nowhere else."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follows no redirect, which is then an error."""
+
+
 def _open(request: urllib.request.Request) -> Any:
-    """Returns the answer, which may be a refusal."""
+    """Returns the answer, which may be a refusal, of that address alone."""
+    no_proxies = urllib.request.ProxyHandler({})
+    opener = urllib.request.build_opener(no_proxies, _Stay)
     try:
-        return urllib.request.urlopen(request, timeout=SECONDS)
+        return opener.open(request, timeout=SECONDS)
     except urllib.error.HTTPError as refusal:
         return refusal
 

@@ -25,6 +25,7 @@ INFORMATION = re.compile(
 )
 PATTERNS = {"POST": PREDICTION, "GET": INFORMATION}
 LARGEST_VERSION = 2**63 - 1
+MOST_DIGITS = 99  # with so many it is too large already
 STATUS, METADATA = "status", "metadata"
 
 
@@ -73,7 +74,9 @@ def parse(method: str, path: str) -> Address | None:
         action = METADATA if action == METADATA else STATUS
     return Address(
         model=_decode(model or ""),
-        version=int(version) if version else None,
+        version=int(f"0{version.lstrip('0')[:MOST_DIGITS]}")
+        if version
+        else None,
         label=_decode(label) if label else None,
         action=action,
     )

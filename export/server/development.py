@@ -5,7 +5,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 
 from export import c_api
-from export.server import configuration, grpc_server, http, rest
+from export.server import (
+    configuration,
+    grpc_server,
+    http,
+    local_names,
+    rest,
+)
 from export.server.ending import Ending
 from export.server.errors import ServingError
 from export.server.flags import ServerFlags
@@ -33,7 +39,8 @@ def run(
     Args:
       flags: as of tensorflow_model_server.
       host: the address to listen on.
-      max_request_bytes: a larger request over REST is refused; 0: none is.
+      max_request_bytes: a larger request over REST is refused; 0: one that
+        gRPC would not take either.
       pages: what REST shows beside its API, {path: (content type, body)}.
       ending: tells when.
       on_ready: is called once requests are answered.
@@ -71,7 +78,8 @@ def run(
                 metrics_path=metrics_path,
                 cors=flags.rest_api_enable_cors_support,
                 timeout_seconds=flags.rest_api_timeout_in_ms / 1000,
-                max_request_bytes=max_request_bytes or None,
+                max_request_bytes=max_request_bytes or rest.MOST_BODY_BYTES,
+                is_local=local_names.is_local(host),
                 pages=pages,
             )
             with _port("rest_api_port", flags.rest_api_port) as port:

@@ -13,6 +13,7 @@ OS_CODES = {
     errno.EPERM: Code.PERMISSION_DENIED,
     errno.ELOOP: Code.FAILED_PRECONDITION,
 }
+TOO_LARGE = "there is not enough memory for this request"
 
 
 class ServingError(Exception):

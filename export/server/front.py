@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from export.codes import Code
 from export.server import address, json_echo, rest_calls
 from export.server.address import Address
-from export.server.errors import ServingError
+from export.server.errors import TOO_LARGE, ServingError
 from export.server.manager import Manager
 from export.server.metrics import Metrics
 
@@ -38,6 +38,13 @@ CORS = {
     "access-control-allow-origin": "*",
     "access-control-allow-methods": "POST, GET",
     "access-control-allow-headers": "Content-Type",
+}
+# A page of ours is nobody's frame, and what it loads is what it says.
+PAGE = {
+    "cache-control": "no-store",
+    "content-security-policy": "frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
 }
 APIS = {"predict": "Predict", "classify": "Classify", "regress": "Regress"}
 TOO_DEEP = "JSON Parse error: lists or objects in too many others"
@@ -138,6 +145,8 @@ class Front:
             return self.refuse(error)
         except RecursionError:
             return self.refuse(ServingError(Code.INVALID_ARGUMENT, TOO_DEEP))
+        except MemoryError:
+            return self.refuse(ServingError(Code.RESOURCE_EXHAUSTED, TOO_LARGE))
         return self._json(body, 200)
 
     def _counted(self, asked: Address, body: bytes) -> str:
@@ -189,7 +198,7 @@ class Front:
     def _show_page(self, path: str, *, method: str) -> Answer:
         if path in self.pages and method in ("GET", "HEAD"):
             content_type, body = self.pages[path]
-            return Answer(200, content_type, body)
+            return Answer(200, content_type, body, PAGE)
         return _html(404)
 
     def _json(self, body: str, status: int) -> Answer:

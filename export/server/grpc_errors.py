@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from export.server.errors import ServingError
+from export.server.errors import TOO_LARGE, ServingError
 
 LONGEST_MESSAGE = 1024  # bytes
 STATUS_CODES = {status.value[0]: status for status in grpc.StatusCode}
@@ -27,6 +27,10 @@ def answered(
         except ServingError as error:
             return context.abort(
                 STATUS_CODES[error.code], _shortened(error.message)
+            )
+        except MemoryError:
+            return context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, TOO_LARGE
             )
 
     return answer

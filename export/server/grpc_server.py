@@ -15,6 +15,12 @@ from export.server.model_service import ModelService
 from export.server.prediction_service import PredictionService
 
 LARGEST_MESSAGE = 2**31 - 1
+MOST_REQUESTS = 1024  # under way or waiting; more get RESOURCE_EXHAUSTED
+OPTIONS = (
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+    ("grpc.server_handshake_timeout_ms", 30_000),
+    ("grpc.max_connection_idle_ms", 600_000),
+)
 CLOSING_SECONDS = 5  # that requests under way have to end
 # grpc.health.v1.HealthCheckResponse with status SERVING.
 SERVING = b"\x08\x01"
@@ -37,7 +43,8 @@ class GrpcServer:
     def close(self) -> None:
         """Ends it once the requests under way are answered, within seconds."""
         self._server.stop(CLOSING_SECONDS).wait()
-        self._threads.shutdown()
+        # A request to reload may wait for the models, which end only later.
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def start(
@@ -72,8 +79,7 @@ def start(
     """
     threads = ThreadPoolExecutor(max_threads, thread_name_prefix="grpc")
     server = grpc.server(
-        threads,
-        options=[("grpc.max_receive_message_length", LARGEST_MESSAGE)],
+        threads, options=OPTIONS, maximum_concurrent_rpcs=MOST_REQUESTS
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionService(manager, metrics=metrics, as_content=as_content),

@@ -1,16 +1,22 @@
 """An ASGI application on a port."""
 
+import asyncio
 import contextlib
+import logging
 import socket
 import threading
+from typing import Any
 
 import uvicorn
 
+from export.server.patience import PatientProtocol
 from export.server.rest import App
 
 KEEP_ALIVE_SECONDS = 60
 CLOSING_SECONDS = 10  # for the requests under way
 MOST_HEADER_BYTES = 1 << 20
+MOST_CONNECTIONS = 1024  # any more are answered 503
+LOG = logging.getLogger(__name__)
 
 
 class HttpServer:
@@ -31,19 +37,21 @@ class HttpServer:
             uvicorn.Config(
                 app,
                 loop="asyncio",
-                http="h11",
+                http=PatientProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
+                log_level="error",  # a bad request is the client's affair
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=CLOSING_SECONDS,
                 h11_max_incomplete_event_size=MOST_HEADER_BYTES,
+                limit_concurrency=MOST_CONNECTIONS,
             )
         )
         self._thread = threading.Thread(
-            target=self._server.run, args=([listening],), name="http"
+            target=asyncio.run, args=(self._serve(),), name="http"
         )
         self._thread.start()
 
@@ -52,6 +60,18 @@ class HttpServer:
         self._server.should_exit = True
         self._thread.join()
         self._listening.close()
+
+    async def _serve(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(_tell)
+        await self._server.serve(sockets=[self._listening])
+
+
+def _tell(loop: asyncio.AbstractEventLoop, failure: dict[str, Any]) -> None:
+    """Logs in one line that the system is out of something, as of files."""
+    if isinstance(error := failure.get("exception"), OSError):
+        LOG.error("%s: %s", failure["message"], error)
+    else:
+        loop.default_exception_handler(failure)
 
 
 def start_http(app: App, *, host: str, port: int) -> HttpServer:

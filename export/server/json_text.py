@@ -27,6 +27,11 @@ LARGE_BYTES = 1 << 16
 # What it reads otherwise: escaped code points, numbers that overflow.
 UNUSUAL = re.compile(rb"\\u|[eE]\+?[0-9]{3}|[0-9]{300}")
 INVALID = "Invalid value."
+# What the real server has no limit for but its stack and its memory.
+MOST_DEPTH = 1000  # lists and objects in each other
+MOST_VALUES = 1 << 24  # each takes 200 bytes here, at the most
+TOO_DEEP = f"More than {MOST_DEPTH} lists and objects in each other."
+TOO_MANY = f"More than {MOST_VALUES} values; send fewer rows at once."
 
 
 class JsonError(ValueError):
@@ -48,6 +53,8 @@ class JsonObject:
       names: of the members.
       values: of the members.
     """
+
+    __slots__ = ("names", "values")
 
     def __init__(self, members: list[tuple[str, Any]] | None = None) -> None:
         self.names: list[str] = [name for name, _ in members or ()]
@@ -78,8 +85,10 @@ def read(body: bytes) -> Any:
         (bytes that are no UTF-8 as surrogate escapes), a list or a JsonObject.
 
     Raises:
-      JsonError: it is no JSON; with RapidJSON's words.
+      JsonError: it is no JSON, with RapidJSON's words; or there is too much.
     """
+    if sum(map(body.count, (b",", b"[", b"{"))) >= MOST_VALUES:
+        raise JsonError(TOO_MANY, len(body))
     start = BYTE_ORDER_MARK.match(body).end()  # type: ignore[union-attr]
     if len(body) >= LARGE_BYTES and not UNUSUAL.search(body):
         try:
@@ -114,6 +123,8 @@ class _Reader:
         while True:
             value = self._value()
             if isinstance(value, list | JsonObject) and not self._closes(value):
+                if len(open_) == MOST_DEPTH:
+                    self._refuse(TOO_DEEP)
                 open_.append(value)
                 self._name(value)
                 continue

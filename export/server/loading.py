@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterable
 
-from export import batching, c_api
+from export import batching, c_api, integrity
 from export.codes import Code
 from export.protos import meta_graph_pb2
 from export.server import warm_up
@@ -15,6 +15,7 @@ from export.server.lifecycle import Version
 from export.server.metrics import Metrics
 from export.server.options import Options
 from export.server.servable import Runner, Servable
+from tfvae.errors import FailedError
 
 GRAPH = ("saved_model.pb", "saved_model.pbtxt")  # either of them
 
@@ -97,6 +98,10 @@ class Loader:
                 f"bundle (should have a file called `{GRAPH[0]}`)\n"
                 f"Specified file path: {folder}",
             )
+        try:
+            integrity.check(folder)
+        except FailedError as error:
+            raise ServingError(Code.DATA_LOSS, str(error)) from error
         start, success = time.perf_counter(), False
         try:
             session = c_api.Session(

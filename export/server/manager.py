@@ -17,6 +17,7 @@ from export.server.options import Options
 from export.server.servable import Servable, VersionStatus
 
 LOG = logging.getLogger(__name__)
+LOOK_SECONDS = 0.5  # between two looks whether a reload is still waited for
 
 
 class Manager:
@@ -47,6 +48,7 @@ class Manager:
             retry_seconds=options.load_retry_interval_micros / 1e6,
         )
         self._first_config, self._config = config, Config()
+        self._places = model_config.places(config, options.model_config_file)
         self._first_arrival = Arrival(())
         self._labels: Labels = {}
         self._watching = threading.Lock()  # the configuration in use
@@ -136,24 +138,23 @@ class Manager:
             )
         return [known[number] for number in sorted(known, reverse=True)]
 
-    def reload(self, config: Config) -> None:
-        """Takes another configuration, and waits for the models new in it.
+    def reload(
+        self, config: Config, *, is_wanted: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Takes a configuration from elsewhere; waits for its new models.
 
         Like the real server, it waits for ever where one has no version.
 
         Args:
           config: all of the models; those not in it are unloaded.
+          is_wanted: whether somebody still waits for the end.
 
         Raises:
-          ServingError: it is refused, a new model could not be loaded, or the
-            manager is closed.
+          ServingError: it is refused, a new model could not be loaded, nobody
+            waits any more, or the manager is closed.
         """
-        with self._reloading:
-            self.wait_until_ready()
-            arrival = self._accept(config)
-            if not self._inventory.wait(arrival):
-                raise ServingError(Code.UNAVAILABLE, "The server is ending")
-            arrival.check()
+        model_config.check_places(config, places=self._places)
+        self._take(config, is_wanted=is_wanted)
 
     def poll(self) -> None:
         """Looks at all base paths; where one fails, nothing is changed."""
@@ -172,6 +173,25 @@ class Manager:
         self._inventory.close()
         for thread in self._threads:
             thread.join()
+
+    def _take(self, config: Config, *, is_wanted: Callable[[], bool]) -> None:
+        """Takes a configuration, once those before it are loaded."""
+        while not self._reloading.acquire(timeout=LOOK_SECONDS):
+            self._check_goes_on(is_wanted)
+        try:
+            self.wait_until_ready()
+            arrival = self._accept(config)
+            while not self._inventory.wait(arrival, LOOK_SECONDS):
+                self._check_goes_on(is_wanted)
+            arrival.check()
+        finally:
+            self._reloading.release()
+
+    def _check_goes_on(self, is_wanted: Callable[[], bool]) -> None:
+        if self._closing.is_set():
+            raise ServingError(Code.UNAVAILABLE, "The server is ending")
+        if not is_wanted():
+            raise ServingError(Code.CANCELLED, "Nobody waits for the reload")
 
     def _accept(self, config: Config) -> Arrival:
         """Takes a configuration; returns the arrival of its new models."""
@@ -211,7 +231,8 @@ class Manager:
         seconds = self._options.model_config_file_poll_wait_seconds
         while not self._closing.wait(seconds):
             try:
-                self.reload(model_config.read(self._options.model_config_file))
+                config = model_config.read(self._options.model_config_file)
+                self._take(config, is_wanted=lambda: True)
             except ServingError as error:
                 LOG.error("the configuration is not changed: %s", error)
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
 from google.protobuf import text_format
@@ -68,6 +68,52 @@ def check(config: Config, *, before: Config) -> None:
             )
         names.add(model.name)
         _check_model(model)
+
+
+def places(config: Config, path: str) -> frozenset[str]:
+    """Returns the folders from which whoever asks may have models loaded.
+
+    The graph of a model may read and write files, so they are those of the
+    person who started the server: around its first models and its own file.
+
+    Args:
+      config: the first one.
+      path: of its file; empty: none.
+    """
+    paths = [model.base_path for model in config.model_config_list.config]
+    return frozenset(
+        os.path.dirname(os.path.realpath(known))
+        for known in filter(None, [*paths, path])
+    )
+
+
+def check_places(config: Config, *, places: Collection[str]) -> None:
+    """Makes sure that models lie in certain folders.
+
+    Args:
+      config: a later one.
+      places: these folders; none: anywhere.
+
+    Raises:
+      ServingError: one does not.
+    """
+    for model in config.model_config_list.config:
+        _check_model(model)
+        if places and not _lies_in(model.base_path, places=places):
+            raise ServingError(
+                Code.PERMISSION_DENIED,
+                f"Model {model.name} is at {model.base_path}; a request may "
+                "only load what lies beside the models, or the configuration, "
+                "with which this development server was started",
+            )
+
+
+def _lies_in(path: str, *, places: Collection[str]) -> bool:
+    try:
+        found = os.path.realpath(path)
+    except ValueError:  # it has a NUL
+        return False
+    return any(os.path.commonpath([place, found]) == place for place in places)
 
 
 def new_labels(

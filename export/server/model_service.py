@@ -52,7 +52,10 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         request: model_management_pb2.ReloadConfigRequest,
         context: grpc.ServicerContext,
     ) -> model_management_pb2.ReloadConfigResponse:
-        """Puts another configuration in the place of the present one."""
+        """Puts another configuration in the place of the present one.
+
+        Unlike at the real server, its models must lie beside the first ones.
+        """
         if not request.config.HasField("model_config_list"):
             raise ServingError(
                 Code.INVALID_ARGUMENT,
@@ -60,7 +63,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
                 "HandleReloadConfigRequest. Only ModelConfigList is currently "
                 "supported",
             )
-        self._manager.reload(request.config)
+        self._manager.reload(request.config, is_wanted=context.is_active)
         response = model_management_pb2.ReloadConfigResponse()
         response.status.error_code = Code.OK
         return response

@@ -2,19 +2,23 @@
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import os
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from export.codes import Code
-from export.server import request_body
+from export.server import local_names, request_body
 from export.server.errors import ServingError
 from export.server.front import TIMED_OUT, Answer, Front, Request
 from export.server.manager import Manager
 from export.server.metrics import Metrics
 
 THREADS_PER_CPU = 4
-TOO_LARGE = 413
+MOST_BODY_BYTES = 2**31 - 1  # as gRPC
+MOST_SKIPPED_BYTES = 1 << 28  # of a larger one
+TOO_LARGE, ELSEWHERE, OTHER_HTTP = 413, 403, 400
+VERSIONS = ("1.0", "1.1")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -28,7 +32,8 @@ def make_app(
     metrics_path: str | None = None,
     cors: bool = False,
     timeout_seconds: float = 30.0,
-    max_request_bytes: int | None = None,
+    max_request_bytes: int = MOST_BODY_BYTES,
+    is_local: bool = False,
     pages: Mapping[str, tuple[str, bytes]] | None = None,
     num_threads: int | None = None,
 ) -> App:
@@ -40,7 +45,9 @@ def make_app(
       metrics_path: where the metrics are shown; None: nowhere.
       cors: whether pages of other origins may ask.
       timeout_seconds: until a prediction is given up with 504; 0: never.
-      max_request_bytes: a larger body is refused with 413; None: no limit.
+      max_request_bytes: a larger body is refused with 413.
+      is_local: whether only this machine can ask; a request to another name
+        then comes from a page that took its own for ours, and gets 403.
       pages: more to show, {path: (content type, body)}.
       num_threads: that answer requests; None: four for each processor.
     """
@@ -58,19 +65,52 @@ def make_app(
     )
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        body = await _read(receive, most=max_request_bytes)
-        if body is None:
-            error = ServingError(
-                Code.RESOURCE_EXHAUSTED,
-                f"the request has more than {max_request_bytes} bytes; send "
-                "fewer rows at once",
-            )
-            answer = front.refuse(error, status=TOO_LARGE)
+        try:
+            _check_head(scope, is_local=is_local)
+            body = await _read(receive, most=max_request_bytes)
+        except _GoneError:
+            return
+        except _RefusedError as refusal:
+            answer = front.refuse(refusal, status=refusal.status)
+            headers = {**answer.headers, "connection": "close"}
+            answer = dataclasses.replace(answer, headers=headers)
         else:
             answer = await _answer(front, scope, body, threads=threads)
         await _send(send, answer)
 
     return app
+
+
+class _GoneError(Exception):
+    """The client has left in the midst of its request."""
+
+
+class _RefusedError(ServingError):
+    """A request that is refused before it is looked at.
+
+    Args:
+      status: of HTTP.
+      code: that stands for it.
+      message: why.
+    """
+
+    def __init__(self, status: int, code: Code, message: str) -> None:
+        super().__init__(code, message)
+        self.status = status
+
+
+def _check_head(scope: Message, *, is_local: bool) -> None:
+    """Refuses another HTTP than 1, and other names of this machine."""
+    if scope["http_version"] not in VERSIONS:
+        raise _RefusedError(
+            OTHER_HTTP,
+            Code.INVALID_ARGUMENT,
+            f"HTTP/{scope['http_version']} is not spoken here; use HTTP/1.1",
+        )
+    if is_local and not local_names.is_meant(scope["headers"]):
+        raise _RefusedError(
+            ELSEWHERE, Code.PERMISSION_DENIED, local_names.NOT_MEANT
+        )
 
 
 async def _answer(
@@ -110,24 +150,32 @@ def _answer_now(front: Front, scope: Message, body: bytes) -> Answer:
     )
 
 
-async def _read(receive: Receive, *, most: int | None) -> bytes | None:
-    """Returns the body; None: it has more bytes than that.
+async def _read(receive: Receive, *, most: int) -> bytes:
+    """Returns the body, or raises where it has more bytes than that.
 
-    It is then read to its end all the same, so that the client, who may be
-    sending still, gets to see the answer.
+    It is then read on all the same, so that the client, who may be sending
+    still, gets to see the answer; unless it has no end.
     """
     chunks: list[bytes] = []
     size, goes_on = 0, True
-    while goes_on:
+    while goes_on and size <= most + MOST_SKIPPED_BYTES:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _GoneError
         chunk = message.get("body", b"")
         size += len(chunk)
-        if most is not None and size > most:
+        if size > most:
             chunks.clear()
         else:
             chunks.append(chunk)
         goes_on = message.get("more_body", False)
-    return b"".join(chunks) if most is None or size <= most else None
+    if size > most:
+        raise _RefusedError(
+            TOO_LARGE,
+            Code.RESOURCE_EXHAUSTED,
+            f"the request has more than {most} bytes; send fewer rows at once",
+        )
+    return b"".join(chunks)
 
 
 async def _send(send: Send, answer: Answer) -> None:

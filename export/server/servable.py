@@ -43,7 +43,8 @@ class Servable:
     @property
     def signatures(self) -> Mapping[str, meta_graph_pb2.SignatureDef]:
         """The signatures by name."""
-        return self.meta_graph.signature_def
+        # A map of protobuf refuses to be asked for text that is no UTF-8.
+        return dict(self.meta_graph.signature_def)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -250,8 +250,9 @@ def test_vectors_cannot_be_resized(options: dict) -> None:
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (np.array([0, 1, -1, 2]), "whole numbers from 0; got -1\\."),
-        (np.array([0.0, 1, 2, 3]), "whole numbers from 0; got float64"),
+        (np.array([0, 1, -1, 2]), "from 0 to 65535; got -1 to 2\\."),
+        (np.array([0, 1, 65536, 2]), "to 65535; got 0 to 65536\\."),
+        (np.array([0.0, 1, 2, 3]), "whole numbers from 0 to 65535; got flo"),
         (np.array(["a", "b", "c", "d"]), "labels must be .*; got <U1"),
     ],
 )

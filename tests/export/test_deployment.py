@@ -6,6 +6,7 @@ import subprocess
 import threading
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -91,6 +92,22 @@ def test_kubernetes_starts_the_same() -> None:
     assert volume["name"] == mount["name"]
     claim = kubernetes()["PersistentVolumeClaim"]["metadata"]["name"]
     assert volume["persistentVolumeClaim"]["claimName"] == claim
+
+
+@pytest.mark.parametrize("version", ["1.28", "1.33", "1.37"])
+@pytest.mark.parametrize("cors", [False, True])
+def test_kubernetes_takes_every_part(cors: bool, version: str) -> None:
+    parts = kubernetes(cors)
+    assert set(parts) == {"PersistentVolumeClaim", "Deployment", "Service"}
+    for part in parts.values():
+        kubernetes_validate.validate(part, version, strict=True)
+
+
+def test_kubernetes_schema_finds_a_wrong_word() -> None:
+    part = kubernetes()["Deployment"]
+    part["spec"]["template"]["spec"]["containers"][0]["readinessprobe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError, match="readinessp"):
+        kubernetes_validate.validate(part, "1.37", strict=True)
 
 
 def test_kubernetes_names_fit_each_other() -> None:

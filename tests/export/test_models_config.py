@@ -117,6 +117,68 @@ def test_broken_file_is_named(tmp_path: pathlib.Path) -> None:
         models_config.read(str(tmp_path))
 
 
+def test_file_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "models.config").mkdir()
+    with pytest.raises(
+        InputError, match=r"models.config cannot be read: Is a directory"
+    ):
+        models_config.read(str(tmp_path))
+
+
+ODD_NAMES = [
+    "", ".", "..", ".staging-1", "../decoder", "/etc", "a/b", "a\\\\b", "a\\nb",
+    "-rf", "a'; reboot; '", "$(reboot)", "`reboot`", "a:b", "a\\000b", "{x}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_odd_names_of_models_are_refused(
+    tmp_path: pathlib.Path, name: str
+) -> None:
+    """Names become paths, and words of a shell in compose.yaml."""
+    text = f'model_config_list {{ config {{ name: "{name}" }} }}'
+    (tmp_path / "models.config").write_text(text)
+    with pytest.raises(
+        InputError, match=r"has a model of the name ['\"].*['\"]; a name begins"
+    ):
+        models_config.read(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name", ["decoder", "a b", "v1.2", "_x", "modèle", "1"]
+)
+def test_names_of_folders_are_taken(tmp_path: pathlib.Path, name: str) -> None:
+    with models_config.edit(str(tmp_path)) as config:
+        models_config.add(config, name, version=3)
+    (model,) = models_config.read(str(tmp_path)).model_config_list.config
+    assert model.name == name
+
+
+@pytest.mark.parametrize(
+    ("path", "local"),
+    [
+        ("/models", "/E/."),
+        ("/models/a/../b", "/E/b"),
+        ("/models/..b", "/E/..b"),
+        ("/models/b/", "/E/b"),
+        # As the server takes them: who writes the file says what is served.
+        ("/models/../etc", "/models/../etc"),
+        ("/modelsx", "/modelsx"),
+        ("/etc", "/etc"),
+        ("b", "b"),
+        ("../b", "../b"),
+        ("gs://bucket/b", "gs://bucket/b"),
+        ("", ""),
+    ],
+)
+def test_only_folders_below_models_are_the_export_s(
+    path: str, local: str
+) -> None:
+    text = f'model_config_list {{ config {{ name: "a" base_path: "{path}" }} }}'
+    found = parse(models_config.localise(text, export_dir="/E"))
+    assert found.model_config_list.config[0].base_path == local
+
+
 def test_one_edits_at_a_time(tmp_path: pathlib.Path) -> None:
     with (
         models_config.edit(str(tmp_path)),

@@ -1,5 +1,7 @@
 """Rollouts that are killed, held up, or asked for what is not there."""
 
+import hashlib
+import json
 import pathlib
 import signal
 import subprocess
@@ -10,7 +12,7 @@ import pytest
 from export import models_config, rollout
 from tests.export import status_server
 from tests.export.rollouts import config, folder, run, server
-from tfvae.errors import InputError
+from tfvae.errors import FailedError, InputError, WriteError
 from tfvae.flags import HelpRequested
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -27,11 +29,15 @@ def start(folder: pathlib.Path, *arguments: str) -> subprocess.Popen:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)],
+)
 def test_killed_rollout_is_told_and_goes_on(
     folder: pathlib.Path,
     server: status_server.StatusServer,
     number: int,
+    status: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     server.loading = {3}
@@ -43,11 +49,11 @@ def test_killed_rollout_is_told_and_goes_on(
         run(folder, "canary", *arguments)
     process.send_signal(number)
     _, errors = process.communicate(timeout=10)
-    if number == signal.SIGINT:
-        assert process.returncode == 130
+    assert process.returncode == status
+    if number != signal.SIGKILL:
         assert errors == (
-            "stopped; `status` says where it stands, and the same command goes "
-            "on.\n"
+            "rollout.py: stopped; `status` says where it stands, and the same "
+            "command goes on.\n"
         )
     assert config(folder)["decoder"] == ([1, 3], 1, 1)
     run(folder, "status", "--model=decoder")
@@ -170,8 +176,11 @@ def test_model_without_versions_is_told(folder: pathlib.Path) -> None:
         run(folder, "promote", "--model=vae", "--version=1")
 
 
-def test_broken_history_is_told(folder: pathlib.Path) -> None:
-    (folder / ".rollout.json").write_text("{")
+@pytest.mark.parametrize(
+    "text", ["{", "", "[]", '{"vae": 3}', '{"vae": ["3"]}', "[" * 100_000]
+)
+def test_broken_history_is_told(folder: pathlib.Path, text: str) -> None:
+    (folder / ".rollout.json").write_text(text)
     with pytest.raises(InputError, match=r"\.rollout\.json cannot be read: "):
         run(folder, "status")
 
@@ -189,6 +198,38 @@ def test_folder_that_cannot_be_written_is_told(
 
     monkeypatch.setattr("tfvae.atomic.write_whole", refuse)
     with pytest.raises(
-        InputError, match=r"`export_dir` .* cannot be written: Read-only file"
+        WriteError, match=r"rollout.json cannot be written: Read-only file sys"
     ):
         run(folder, "promote", "--offline")
+    assert config(folder)["vae"] == ([1], 1, 1)
+
+
+def test_folder_that_cannot_be_locked_is_told(folder: pathlib.Path) -> None:
+    (folder / ".rollout.lock").mkdir()
+    with pytest.raises(
+        InputError, match=r"`export_dir` .* cannot be written: Is a directory"
+    ):
+        run(folder, "promote", "--offline")
+
+
+@pytest.mark.parametrize("arguments", [["--offline"], ["--url=http://no:1"]])
+@pytest.mark.parametrize("action", ["promote", "canary"])
+def test_damaged_version_is_not_rolled_out(
+    folder: pathlib.Path, action: str, arguments: list[str]
+) -> None:
+    extra = folder / "vae" / "2" / "assets.extra"
+    extra.mkdir()
+    empty = hashlib.sha256(b"").hexdigest()
+    entry = {"bytes": 0, "sha256": empty}
+    (extra / "tfvae.json").write_text(
+        json.dumps({"files": {"saved_model.pb": entry}})
+    )
+    (folder / "vae" / "2" / "saved_model.pb").write_bytes(b"\1")
+    before = config(folder)
+    with pytest.raises(
+        FailedError, match=r"vae/2 is not what was published: .* 1 bytes, not 0"
+    ):
+        run(folder, action, *arguments)
+    assert config(folder) == before
+    (folder / "vae" / "2" / "saved_model.pb").write_bytes(b"")
+    assert run(folder, action, "--offline") == 0

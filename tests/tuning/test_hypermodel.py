@@ -15,6 +15,7 @@ from tfvae.config import Config
 from tfvae.errors import InputError, TrainingError
 from tfvae.metrics.likelihood import importance_weighted
 from tfvae.run_dir import RunDir, load_run
+from tfvae.recorder import Recorder
 from tuning import objective
 from tuning.hypermodel import VAEHyperModel
 from tuning.objective import Protocol
@@ -52,7 +53,7 @@ def _alone(config: Config, path: pathlib.Path) -> RunDir:
         mean=splits.train.mean(),
     )  # fmt: skip
     run_dir = RunDir(str(path))
-    recorder = callbacks.Recorder(
+    recorder = Recorder(
         model,
         run_dir,
         num_examples=num_examples,

@@ -10,6 +10,7 @@ from tfvae.data.spec import DataSpec
 from tfvae.data.split import ArraySplit, Splits
 from tfvae.errors import InputError
 
+MOST_CLASSES = 2**16
 LARGEST_LEVEL = {"uint8": 255.0, "uint16": 65535.0}
 
 
@@ -172,13 +173,12 @@ def _draw(probs: np.ndarray, seed: list[int]) -> np.ndarray:
 
 def _num_classes(labels: dict[str, np.ndarray | None], name: str) -> int | None:
     known = [y for y in labels.values() if y is not None]
-    if not known:
-        return None
-    y = np.concatenate(known)
-    is_whole = y.dtype.kind in "iu"
-    if not is_whole or y.min() < 0:
-        raise InputError(
-            f"`dataset` {name}: labels must be whole numbers from 0; got "
-            f"{y.min() if is_whole else y.dtype}."
-        )
-    return int(y.max()) + 1
+    for y in known:
+        is_whole = y.dtype.kind in "iu"
+        if not is_whole or not 0 <= y.min() <= y.max() < MOST_CLASSES:
+            got = f"{y.min()} to {y.max()}" if is_whole else y.dtype
+            raise InputError(
+                f"`dataset` {name}: labels must be whole numbers from 0 to "
+                f"{MOST_CLASSES - 1}; got {got}."
+            )
+    return max((int(y.max()) + 1 for y in known), default=None)

@@ -2,41 +2,53 @@
 
 import dataclasses
 import os
-import zipfile
-import zlib
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from tfvae.data import images
+from tfvae.data import images, npz_archive
 from tfvae.data.preparation import Preparation
 from tfvae.data.sources import PARTS, Source, random_parts, with_validation
 from tfvae.errors import InputError
 
 CHUNK = 256  # files
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
-READ_ERRORS = (ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+SUFFIXES = ("", *(f"_{part}" for part in PARTS))
+ARRAYS = [kind + suffix for kind in "xy" for suffix in SUFFIXES]
 
 
-def npz(path: str) -> Source:
+def npz(
+    path: str, *, most_bytes: int = Preparation.max_resident_bytes
+) -> Source:
     """Arrays of an npz archive: `x`, or `x_train` and `x_test`, with `y…`.
 
     x is [n, features], [n, height, width] or [n, height, width, channels].
     `x_validation` is taken where it is there, else cut from the training
     examples.
 
+    Args:
+      path: of the archive.
+      most_bytes: that its arrays may take, where they are compressed.
+
     Raises:
       InputError: the file is missing, no npz archive, or lacks `x`.
     """
     name = f"`dataset` npz:{path}"
-    arrays = _read_arrays(path, name)
+    arrays, held = npz_archive.read_arrays(
+        path, ARRAYS, name=name, most_bytes=most_bytes
+    )
 
     def part(suffix: str) -> tuple[np.ndarray, np.ndarray | None]:
         x, y = arrays["x" + suffix], arrays.get("y" + suffix)
         if x.ndim == 0:
             raise InputError(f"{name}: `x{suffix}` holds a single number.")
+        if 0 in x.shape[1:]:
+            raise InputError(
+                f"{name}: `x{suffix}` holds nothing; its shape is "
+                f"{list(x.shape)}."
+            )
         if y is not None and y.shape != (len(x),):
             raise InputError(
                 f"{name}: `y{suffix}` must hold one label for each of the "
@@ -52,7 +64,7 @@ def npz(path: str) -> Source:
         return Source(random_parts(*part("")))
     raise InputError(
         f"{name} must hold `x`, or `x_train` and `x_test`; got "
-        f"{', '.join(sorted(arrays)) or 'no arrays'}."
+        f"{', '.join(held) or 'no arrays'}."
     )
 
 
@@ -85,14 +97,15 @@ def image_folder(directory: str) -> ImageFolder:
     files directly in the folder have no labels.
 
     Raises:
-      InputError: no folder, no image in it, or an unreadable image.
+      InputError: no folder, no image in it, an unreadable image or folder, or
+        an image of more than `image_header.MOST_PIXELS`.
     """
     name = f"`dataset` images:{directory}"
     if not os.path.isdir(directory):
         raise InputError(f"{name}: there is no such folder.")
     paths = sorted(
         os.path.join(parent, file)
-        for parent, _, files in os.walk(directory)
+        for parent, _, files in os.walk(directory, onerror=_refuse)
         for file in files
         if file.lower().endswith(IMAGE_ENDINGS)
     )
@@ -103,17 +116,26 @@ def image_folder(directory: str) -> ImageFolder:
     height, width = (heights.pop(), widths.pop()) if same_size else (None, None)
     shape = height, width, 3 if max(channels) > 2 else 1
     labels = _folder_labels(directory, paths)
-    return ImageFolder(np.array(paths), labels, shape)
+    # TensorFlow takes names that are not UTF-8 as bytes.
+    return ImageFolder(np.array([*map(os.fsencode, paths)]), labels, shape)
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(
+        f"cannot read the folder {error.filename}: {error.strerror}."
+    ) from error
 
 
 def _shapes(paths: list[str]) -> set[tuple[int, int, int]]:
-    """Returns the shapes of image files, each fully decoded."""
+    """Returns the shapes of image files, each checked and fully decoded."""
+    for path in paths:
+        images.check_file(path)
 
     def shape(path: tf.Tensor) -> tf.Tensor:
         return tf.shape(images.decode_file(path, channels=0))
 
     chunks = (
-        tf.data.Dataset.from_tensor_slices(paths)
+        tf.data.Dataset.from_tensor_slices([*map(os.fsencode, paths)])
         .batch(CHUNK)
         .map(
             lambda chunk: tf.map_fn(shape, chunk, fn_output_signature=tf.int32),
@@ -122,8 +144,10 @@ def _shapes(paths: list[str]) -> set[tuple[int, int, int]]:
     )
     found: set[tuple[int, int, int]] = set()
     num_read = 0
-    with tqdm.tqdm(desc="reading images", total=len(paths), disable=None,
-                   leave=False) as progress:  # fmt: skip
+    with images.quiet_decoders() as stderr, tqdm.tqdm(
+        desc="reading images", total=len(paths), disable=None, leave=False,
+        file=stderr,
+    ) as progress:  # fmt: skip
         try:
             for shapes in chunks.as_numpy_iterator():
                 found.update(map(tuple, shapes.tolist()))
@@ -156,22 +180,3 @@ def _folder_labels(directory: str, paths: list[str]) -> np.ndarray:
     if any(len(part) == 1 for part in parts):
         return np.full(len(paths), -1)
     return np.unique([part[0] for part in parts], return_inverse=True)[1]
-
-
-def _read_arrays(path: str, name: str) -> dict[str, np.ndarray]:
-    try:
-        with open(path, "rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(
-                    f"{name} is a single array, not an npz archive."
-                )
-            return {key: archive[key] for key in archive.files}
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{name}: {error.strerror or error}.") from error
-    except READ_ERRORS as error:
-        raise InputError(
-            f"{name} is no readable npz archive: {error}."
-        ) from error

@@ -1,11 +1,20 @@
 """Resizing and grey levels, and one image file read to an array."""
 
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data import image_header
 from tfvae.errors import InputError
 
 CHUNK = 1024
+IN_A_PIPELINE = re.compile(r"Error in user-defined function .* Iterator::\S+: ")
 
 
 def transform(
@@ -69,20 +78,57 @@ def probe_file(path: str) -> tuple[int, int, int]:
     """Returns (height, width, channels) of an image file, fully decoded.
 
     Raises:
-      InputError: the file is no readable image; it is named.
+      InputError: the file is no readable image, or too large a one; it is
+        named.
     """
+    check_file(path)
     try:
-        image = decode_file(tf.constant(path), channels=0)
+        with quiet_decoders():
+            image = decode_file(tf.constant(os.fsencode(path)), channels=0)
     except tf.errors.OpError as error:
-        raise InputError(
-            f"cannot read the image {path}: {_reason(error)}; remove or "
-            "replace the file."
-        ) from error
+        raise _unreadable(path, reason(error)) from error
     height, width, channels = image.shape
     return height, width, channels
 
 
-def _reason(error: tf.errors.OpError) -> str:
+def check_file(path: str) -> None:
+    """Makes sure that a file is an image which can be decoded safely.
+
+    Raises:
+      InputError: its header says that it is not; the file is named.
+    """
+    try:
+        image_header.check(path)
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    except ValueError as error:
+        raise _unreadable(path, str(error)) from error
+
+
+@contextlib.contextmanager
+def quiet_decoders() -> Iterator[TextIO]:
+    """Keeps what libjpeg prints of damaged files off stderr, which it yields.
+
+    TensorFlow's errors say the same, once.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nowhere, open(stderr, "w") as shown:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield shown
+        finally:
+            os.dup2(stderr, 2)
+
+
+def _unreadable(path: str, reason: str) -> InputError:
+    return InputError(
+        f"cannot read the image {path}: {reason}; remove or replace the file."
+    )
+
+
+def reason(error: tf.errors.OpError) -> str:
     """Returns TensorFlow's message without operation names and addresses."""
     text = error.message.split("} ")[-1].splitlines()[0]
+    text = IN_A_PIPELINE.sub("", text)
     return text.partition(" [Op:")[0].rstrip(". ")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfvae.config import Config
-from tfvae.data import arrays, files, sprites, streams
+from tfvae.data import arrays, files, images, sprites, streams
 from tfvae.data.preparation import Preparation
 from tfvae.data.sources import PARTS, random_parts
 from tfvae.data.split import Splits
@@ -35,7 +35,8 @@ def _tfds(_: str, preparation: Preparation) -> Splits:
 
 
 def _npz(path: str, preparation: Preparation) -> Splits:
-    return arrays.to_splits(files.npz(path), preparation)
+    source = files.npz(path, most_bytes=preparation.max_resident_bytes)
+    return arrays.to_splits(source, preparation)
 
 
 def _images(directory: str, preparation: Preparation) -> Splits:
@@ -109,4 +110,10 @@ def load_data(config: Config) -> Splits:
     )
     scheme, _, path = config.dataset.partition(":")
     kind = scheme if scheme in SCHEMES else config.dataset
-    return LOADERS.get(kind, _tfds)(path, preparation)
+    try:
+        return LOADERS.get(kind, _tfds)(path, preparation)
+    except tf.errors.OpError as error:  # a record that is damaged or gone
+        raise InputError(
+            f"`dataset` {config.dataset} cannot be read: "
+            f"{images.reason(error)}."
+        ) from error

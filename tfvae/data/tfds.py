@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import socket
 import urllib.request
 from collections.abc import Callable
@@ -9,11 +10,12 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from google.protobuf import json_format
 from tensorflow_datasets.core import file_adapters
 
 from tfvae.data import images
 from tfvae.data.preparation import Preparation
-from tfvae.data.sources import cut_size
+from tfvae.data.sources import PARTS, cut_size
 from tfvae.errors import InputError
 
 WELL_KNOWN_HOST = "storage.googleapis.com"  # which TFDS itself asks first
@@ -25,6 +27,8 @@ UNKNOWN_NAME_ERRORS = (
     AssertionError,  # the version
     ImportError,  # the package that a name such as huggingface:NAME needs
 )
+DAMAGE_ERRORS = (json_format.ParseError, OSError, LookupError, TypeError)
+FEWEST = 3  # examples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,11 +113,19 @@ def image_set(name: str, data_dir: str) -> ImageSet:
 
     Raises:
       InputError: an unknown name, a set that is neither prepared nor can be
-        downloaded, or one without images.
+        downloaded, a damaged one, or one without images.
     """
     try:
         builder = tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
-    except UNKNOWN_NAME_ERRORS as error:
+    except (*UNKNOWN_NAME_ERRORS, *DAMAGE_ERRORS) as error:
+        plain_name = re.split(r"\W", name)[0]
+        folder = os.path.join(data_dir, plain_name)
+        if data_dir and plain_name and os.path.isdir(folder):
+            raise InputError(
+                f"`dataset` {name} cannot be read from {folder}: "
+                f"{_first_line(error)}; prepare it anew, or give another name "
+                "or --data_dir."
+            ) from error
         raise InputError(
             f"`dataset` {name!r} is no data set of tfvae or TFDS; give "
             "digits, ring, pinwheel, linear_gaussian, density1d, sprites, a "
@@ -149,12 +161,16 @@ def _prepare(builder: tfds.core.DatasetBuilder, name: str) -> None:
             _require_network()
         builder.download_and_prepare(download_config=config)
     except (OSError, tfds.download.DownloadError, AssertionError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"`dataset` {name} is not prepared in {root} and could not be "
-            f"downloaded ({reason}); give the --data_dir that holds it, or "
+            f"downloaded ({_first_line(error)}); give the --data_dir that holds it, or "
             "connect to a network."
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")
 
 
 def _require_network() -> None:
@@ -177,6 +193,12 @@ def _parts(
     if "train" not in splits:
         raise InputError(f"`dataset` {name} has no split `train`.")
     sizes = {part: split.num_examples for part, split in splits.items()}
+    used = [sizes[part] for part in PARTS if part in sizes]
+    if sizes["train"] < FEWEST or min(used) < 1:
+        raise InputError(
+            f"`dataset` {name} has too few examples to divide; give at least "
+            f"{FEWEST}."
+        )
     size = cut_size(sizes["train"])
     named = {part: part for part in ("validation", "test") if part in sizes}
     if "test" not in named and "validation" in named:

@@ -19,6 +19,7 @@ from tfvae.run_dir import Run
 
 MASK_STREAM = 1  # of random numbers
 WHITE = 255
+MOST_DIGITS = 20  # of a class; a longer one there is not, either
 MOST_OF_A_CLASS = 2000  # examples whose codes are averaged
 
 
@@ -100,15 +101,21 @@ class Inputs:
         """
         which = getattr(self.asked, name)
         if which.isdecimal():
-            return self._of_class(name, int(which))
+            return self._of_class(name, int(which[:MOST_DIGITS]))
         if not os.path.isdir(which):
             raise InputError(
                 f"`{name}` must be a class of the run's data or a folder of "
                 f"images; got {which!r}."
             )
+        try:
+            held = sorted(os.listdir(which))
+        except OSError as error:
+            raise InputError(
+                f"`{name}` {which} cannot be read: {error.strerror}."
+            ) from error
         paths = [
             os.path.join(which, file)
-            for file in sorted(os.listdir(which))
+            for file in held
             if file.lower().endswith(IMAGE_ENDINGS)
         ]
         if not paths:
@@ -215,7 +222,8 @@ def read_images(paths: list[str], spec: DataSpec) -> np.ndarray:
         stored = _stored_shape(path)
         x.append(_read_image(path, stored, spec.event_shape))
         if stored != spec.event_shape:
-            changed.append(f"{path} ({'x'.join(map(str, stored))})")
+            shown = os.fsencode(path).decode(errors="replace")
+            changed.append(f"{shown} ({'x'.join(map(str, stored))})")
     if changed:
         shape = "x".join(map(str, spec.event_shape))
         print(f"brought to {shape}: {', '.join(changed)}")
@@ -239,7 +247,7 @@ def _read_image(
 ) -> np.ndarray:
     """Returns [height, width, channels] float32, of `event_shape`."""
     height, width, channels = event_shape
-    pixels = images.decode_file(tf.constant(path), channels=0)
+    pixels = images.decode_file(tf.constant(os.fsencode(path)), channels=0)
     pixels = pixels[..., : 3 if stored[-1] > 2 else 1]  # no alpha
     pixels = images.transform(pixels, image_size=0, grayscale=channels == 1)
     if pixels.shape[-1] < channels:

@@ -5,6 +5,8 @@ import {draw} from "./picture.js";
 import {readImage, readNumbers} from "./reading.js";
 import {Refusal} from "./server.js";
 
+const MOST_BYTES = 1 << 26; // of an image file
+
 export function addUpload(explorer) {
   const {card, model} = explorer;
   const takes = model.has("encode") || model.conditions.includes("image");
@@ -61,6 +63,10 @@ function addImages(explorer) {
 }
 
 async function xOf(file, card) {
+  if (file.size > MOST_BYTES) {
+    throw new Refusal(`${file.name} has more than ${MOST_BYTES} bytes; give ` +
+      "a smaller image.");
+  }
   try {
     return await readImage(file, card, find("invert").checked);
   } catch (error) {

@@ -1,7 +1,6 @@
 """The explorer, open in a browser that a whole module shares."""
 
 import pathlib
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -35,14 +34,10 @@ def explored(browser: Browser, server: RowServer) -> Iterator[Explored]:
     browser.console.clear()
     browser.resize(1180, 900)
     page = local.listen(explorer.page(server.url), host="127.0.0.1", port=0)
-    thread = threading.Thread(target=page.serve_forever, args=(0.01,))
-    thread.start()
-    address = f"http://127.0.0.1:{page.server_port}/"
+    address = f"http://127.0.0.1:{page.port}/"
     yield (explored := Explored(browser, server, address))
     browser.send("Page.navigate", url="about:blank")
-    page.shutdown()
-    page.server_close()
-    thread.join()
+    page.close()
     assert explored.complaints() == []
 
 

@@ -16,6 +16,7 @@ import pytest
 from export import explorer
 from export.explorer import __main__ as program
 from export.explorer import local, reach
+from export.server.http import HttpServer
 from tests.export.explorer.row_server import RowServer
 from tfvae.errors import InputError
 from tfvae.flags import HelpRequested
@@ -146,28 +147,60 @@ def test_help_says_how_to_start_the_server() -> None:
         program.main(["explorer", "--help"])
 
 
-def test_page_is_shown_at_its_root_alone() -> None:
-    page = explorer.page()
-    with local.listen(page, host="127.0.0.1", port=0) as shown:
-        thread = threading.Thread(target=shown.serve_forever, args=(0.01,))
-        thread.start()
-        connection = http.client.HTTPConnection("127.0.0.1", shown.server_port)
-        for path, status in (("/", 200), ("/?x=1", 200), ("/other", 404)):
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            body = answer.read()
-            assert answer.status == status
-            assert (body == page) == (status == 200)
-        connection.close()
-        port = shown.server_port
-        with pytest.raises(
-            InputError,
-            match=f"`port` {port} of `host` 127.0.0.1 cannot be listened on: "
-            "Address already in use; give others, as --port=0",
-        ):
-            local.listen(page, host="127.0.0.1", port=port)
-        shown.shutdown()
-        thread.join()
+PAGE = explorer.page()
+
+
+@pytest.fixture(scope="module")
+def shown() -> Iterator[HttpServer]:
+    """The page, shown."""
+    shown = local.listen(PAGE, host="127.0.0.1", port=0)
+    yield shown
+    shown.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "host", "status", "words"),
+    [
+        ("GET", "/", "localhost:8600", 200, PAGE),
+        ("GET", "/?x=1", "127.0.0.1", 200, PAGE),
+        ("HEAD", "/", "[::1]:8600", 200, b""),
+        ("GET", "/other", "localhost", 404, b"the page is at /"),
+        ("GET", "/%2e%2e/etc/passwd", "localhost", 404, b"the page is at /"),
+        ("POST", "/", "localhost", 405, b"only GET is answered"),
+        (
+            "GET", "/", "evil.example", 403,
+            b"this server answers requests to localhost and 127.0.0.1 alone; "
+            b"to serve others, start it with another --host",
+        ),
+    ],
+)  # fmt: skip
+def test_page_is_shown_at_its_root_alone(
+    shown: HttpServer,
+    method: str,
+    path: str,
+    host: str,
+    status: int,
+    words: bytes,
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", shown.port, 10)
+    connection.request(method, path, headers={"Host": host})
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (status, words)
+    headers = {name.lower(): value for name, value in answer.getheaders()}
+    assert headers["content-security-policy"] == "frame-ancestors 'none'"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+    connection.close()
+
+
+def test_port_that_is_taken(shown: HttpServer) -> None:
+    with pytest.raises(
+        InputError,
+        match=f"`port` {shown.port} of `host` 127.0.0.1 cannot be listened on: "
+        "Address already in use; give others, as --port=0",
+    ):
+        local.listen(PAGE, host="127.0.0.1", port=shown.port)
 
 
 def test_program_shows_the_page_until_it_is_stopped(server: RowServer) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from export import c_api
 from export.codes import Code
@@ -57,8 +57,11 @@ class HeldModels:
         ]
         return [s for s in every if version in (None, s.version)]
 
-    def reload(self, config: object) -> None:
+    def reload(
+        self, config: object, *, is_wanted: Callable[[], bool]
+    ) -> None:
         """Notes a configuration; refuses one without a model."""
+        assert is_wanted()
         if not config.model_config_list.config:
             raise ServingError(Code.FAILED_PRECONDITION, "no models")
         self.configs.append(config)

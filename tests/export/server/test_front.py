@@ -134,7 +134,13 @@ def test_cors_headers_stand_on_every_answer_of_the_api() -> None:
 
 def test_pages() -> None:
     front = fronts.make()
-    page = Answer(200, "text/html", b"a page")
+    headers = {
+        "cache-control": "no-store",
+        "content-security-policy": "frame-ancestors 'none'",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+    }
+    page = Answer(200, "text/html", b"a page", headers)
     assert front.answer(Request("GET", "/explorer")) == page
     assert front.answer(Request("GET", "/explorer?z=1")) == page
     assert front.answer(Request("HEAD", "/explorer")) == page

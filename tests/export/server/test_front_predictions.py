@@ -50,7 +50,8 @@ def test_http_statuses_are_the_server_s() -> None:
             b'{"signature_name": 1, "x": [2, NaN]}',
             'JSON Value: {\n    "signature_name": 1,\n    "x": [2,  not form',
         ),
-        (b"[" * 5000 + b"]" * 5000, "JSON Parse error: lists or objects in "),
+        (b"[" * 900 + b"]" * 900, "JSON Parse error: lists or objects in "),
+        (b"[" * 5000 + b"]" * 5000, "JSON Parse error: More than 1000 lists"),
     ],
 )  # fmt: skip
 def test_wrong_bodies(body: bytes, message: str) -> None:
@@ -141,3 +142,21 @@ def test_slow_prediction_has_failed() -> None:
     assert 'status="DEADLINE_EXCEEDED"} 1\n' in metrics.text()
     front = fronts.make(timeout_seconds=0)
     assert fronts.predict(front, b'{"instances": [[1, 2, 3]]}').status == 200
+
+
+def test_signature_name_that_is_no_utf8_is_repeated() -> None:
+    answer = fronts.predict(fronts.make(), b'{"signature_name": "\xff"}')
+    assert answer.status == 400
+    assert b'Serving signature name: "\xff" not' in answer.body.replace(
+        b"\\", b""
+    )
+
+
+def test_too_little_memory_is_said() -> None:
+    models = fronts.Models()
+    models.fails = MemoryError()
+    answer = fronts.predict(fronts.make(models), b'{"instances": [1]}')
+    assert answer.status == 429
+    assert json.loads(answer.body) == {
+        "error": "there is not enough memory for this request"
+    }

@@ -171,10 +171,31 @@ def test_large_text_with_an_integer_beyond_64_bits() -> None:
 
 
 @pytest.mark.parametrize("padding", [b"", b" " * json_text.LARGE_BYTES])
-def test_nesting_has_no_limit(padding: bytes) -> None:
-    value = json_text.read(padding + b"[" * 20000 + b"]" * 20000)
+@pytest.mark.parametrize(("left", "right"), [(b"[", b"]"), (b'{"":', b"}")])
+def test_nesting_has_a_limit(
+    padding: bytes, left: bytes, right: bytes
+) -> None:
+    value = json_text.read(padding + left * 1000 + b"7" + right * 1000)
     depth = 0
-    while value:
-        (value,) = value
+    while value != 7:
+        (value,) = value if isinstance(value, list) else value.values
         depth += 1
-    assert depth == 19999
+    assert depth == 1000
+    body = padding + left * 1001 + b"7" + right * 1001
+    with pytest.raises(
+        JsonError, match=r"More than 1000 lists and objects in each other\."
+    ) as error:
+        json_text.read(body)
+    assert error.value.offset == len(padding) + 1000 * len(left) + 1
+
+
+@pytest.mark.parametrize("value", [b"[],", b"{},", b"1,", b'"",'])
+def test_number_of_values_has_a_limit(
+    value: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_text, "MOST_VALUES", 50_000)
+    assert json_text.read(b"[" + value * 20_000 + b"0]")[20_000] == 0
+    with pytest.raises(
+        JsonError, match="More than 16777216 values; send fewer rows at once"
+    ):
+        json_text.read(b"[" + value * 50_000 + b"0]")
