@@ -119,7 +119,10 @@ def test_order_on_the_command_line_does_not_matter(
         (["--run_dirs=x"], "unknown flag `run_dirs`; did you mean `run_dir`"),
         (["--zzz"], "unknown flag `zzz`; see --help."),
         (["latent_dim=3"], "unexpected argument 'latent_dim=3'; settings are "),
-        (["--latent_dim=0"], "`latent_dim` must be .* at least 1 and .*; got 0."),
+        (
+            ["--latent_dim=0"],
+            "`latent_dim` must be .* at least 1 and .*; got 0.",
+        ),
         (["--strategy=both"], "`strategy` must be one_device or mirrored"),
         (["--num_virtual_devices=-1"], "`num_virtual_devices` must be a whole"),
         (["--overwrite=maybe"], "overwrite.*maybe.*; see --help."),

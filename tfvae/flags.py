@@ -233,8 +233,10 @@ def _present(
     except absl_flags.UnrecognizedFlagError as error:
         raise settings.unknown("flag", error.flagname, flags) from error
     except RecursionError as error:  # in absl's search for a flag like it
-        raise InputError("unknown flag, a very long one; see --help.") from error
-    except absl_flags.Error as error:
+        raise InputError(
+            "unknown flag, a very long one; see --help."
+        ) from error
+    except (absl_flags.Error, ValueError) as error:
         raise InputError(str(error).rstrip(".") + "; see --help.") from error
     word = {positional: stray.pop(0)} if positional and stray else {}
     if stray:

@@ -1,6 +1,7 @@
 """Many steps in one graph: no Python, and no copy to the host, between them."""
 
 import copy
+import functools
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from tfvae.batch import Batch
 from tfvae.data.resident import SCOPE, Resident
 from tfvae.learner import Learner
 from tfvae.pace import Pace
+from tfvae.replicas import WorkerShare
 
 Step = Callable[[Any], Any]
 
@@ -41,7 +43,8 @@ class StreamLoop(Loop):
 
     Args:
       model: compiled.
-      batches_from: from a step of the run, from 0, to the batches that follow.
+      batches_from: from a step of the run, from 0, and this worker's share to
+        the batches that follow, in which rows of other workers may be 0.
       num_steps: in an epoch.
       training: whether steps learn.
     """
@@ -49,7 +52,7 @@ class StreamLoop(Loop):
     def __init__(
         self,
         model: Learner,
-        batches_from: Callable[[int], tf.data.Dataset],
+        batches_from: Callable[[int, WorkerShare], tf.data.Dataset],
         *,
         num_steps: int,
         training: bool,
@@ -65,12 +68,25 @@ class StreamLoop(Loop):
         """See `Loop.run`; fastest where each call begins where one ended."""
         step = epoch * self.num_steps + first
         if step != self._next:
-            batches = self.batches_from(step)
             self._iterator = iter(
-                self.strategy.experimental_distribute_dataset(batches)
+                self.strategy.distribute_datasets_from_function(
+                    functools.partial(self._batches, step)
+                )
             )
         self._run(self._iterator, tf.constant(num))
         self._next = step + num
+
+    def _batches(
+        self, step: int, context: tf.distribute.InputContext
+    ) -> tf.data.Dataset:
+        num_replicas = context.num_replicas_in_sync
+        own = num_replicas // context.num_input_pipelines
+        first = own * context.input_pipeline_id
+        share = WorkerShare(first, first + own, num_replicas)
+        batches = self.batches_from(step, share)
+        if num_replicas == 1:
+            return batches
+        return batches.flat_map(share.of_replicas).prefetch(tf.data.AUTOTUNE)
 
     @tf.function(reduce_retracing=True)
     def _run(self, iterator: Any, num: tf.Tensor) -> None:

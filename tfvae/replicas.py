@@ -19,6 +19,55 @@ class BatchShare:
     num_examples: tf.Tensor
 
 
+@dataclasses.dataclass(frozen=True)
+class WorkerShare:
+    """Which replicas of all are this worker's, and so which rows it needs.
+
+    Attributes:
+      first: its first replica.
+      end: the one after its last.
+      num_replicas: of all workers.
+    """
+
+    first: int
+    end: int
+    num_replicas: int
+
+    @property
+    def is_all(self) -> bool:
+        """Whether no other worker has a replica."""
+        return self.end - self.first == self.num_replicas
+
+    def rows(self, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the first row of a global batch that it needs, and the end.
+
+        Args:
+          size: scalar, rows of the global batch.
+        """
+        most = _most_rows(size, self.num_replicas)
+        return (
+            tf.minimum(self.first * most, size),
+            tf.minimum(self.end * most, size),
+        )
+
+    def of_replicas(self, batch: Any) -> tf.data.Dataset:
+        """Returns the rows of each of its replicas, one after the other.
+
+        Args:
+          batch: of tensors [global_batch, ...].
+        """
+        size = tf.shape(tf.nest.flatten(batch)[0])[0]
+        most = _most_rows(size, self.num_replicas)
+
+        def rows_of(replica: tf.Tensor) -> Any:
+            first = tf.cast(replica, tf.int32) * most
+            return tf.nest.map_structure(
+                lambda values: values[first : first + most], batch
+            )
+
+        return tf.data.Dataset.range(self.first, self.end).map(rows_of)
+
+
 def batch_share(x: tf.Tensor) -> BatchShare:
     """Returns this replica's share, exact for uneven and short batches.
 
@@ -53,7 +102,7 @@ def own_rows(values: tf.Tensor) -> tf.Tensor:
     num_replicas = context.num_replicas_in_sync
     if num_replicas == 1:
         return values
-    most = -(-tf.shape(values)[0] // num_replicas)
+    most = _most_rows(tf.shape(values)[0], num_replicas)
     first = context.replica_id_in_sync_group * most
     return values[first : first + most]
 
@@ -131,6 +180,10 @@ def gather_batch(
             for v in values
         ]
     return values, tf.minimum(share.first + place, share.num_examples - 1)
+
+
+def _most_rows(size: tf.Tensor, num_replicas: int) -> tf.Tensor:
+    return -(-size // num_replicas)
 
 
 def counter(name: str, initial_value: int = 0) -> tf.Variable:

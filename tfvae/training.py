@@ -1,6 +1,7 @@
 """The epochs of a run: what is left of them, and who is told of each."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,13 @@ from tfvae.recorder import Recorder
 from tfvae.config import Config
 from tfvae.data import pipeline
 from tfvae.data.resident import Resident, View
-from tfvae.data.split import ArraySplit, Split, Splits
+from tfvae.data.split import ArraySplit, Split, Splits, StreamSplit
 from tfvae.examples import load_examples
 from tfvae.learner import Learner
 from tfvae.loop import Loop, ResidentLoop, ScannedLoop, StreamLoop
 from tfvae.objectives.table import OBJECTIVES
 from tfvae.pace import Pace
+from tfvae.replicas import WorkerShare
 
 if TYPE_CHECKING:  # asked for, it is loaded by the program
     from tfvae.profiling.profile import Profile
@@ -247,20 +249,21 @@ def _make_resident(
 
 
 def _make_stream(
-    config: Config, model: Learner, split: Split, training: bool
+    config: Config, model: Learner, split: StreamSplit, training: bool
 ) -> Loop:
     settings = {"seed": config.seed, **resolve.view(config)}
 
-    def batches_from(step: int) -> tf.data.Dataset:
+    def batches_from(step: int, share: WorkerShare) -> tf.data.Dataset:
+        own = dataclasses.replace(split, share=share)
         if training:
             return pipeline.train_batches(
-                split,
+                own,
                 config.batch_size,
                 num_epochs=config.epochs,
                 first_step=step,
                 **settings,
             )
-        return pipeline.eval_batches(split, config.batch_size, **settings)
+        return pipeline.eval_batches(own, config.batch_size, **settings)
 
     return StreamLoop(
         model,

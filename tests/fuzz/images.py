@@ -17,7 +17,7 @@ with atheris.instrument_imports(
 ):
     import numpy as np
     import PIL.JpegImagePlugin
-    import PIL.PngImagePlugin
+    import PIL.PngImagePlugin  # noqa: F401
     from PIL import Image
 
     from tfvae import program

@@ -58,15 +58,15 @@ def refusal(
     took, captured = time.perf_counter() - start, capfd.readouterr()
     assert end.value.code == program.WRONG_INPUT, captured.err
     assert captured.out == ""
-    check_line(captured.err, name)
+    check_line(captured.err, f"{name}.py")
     assert held(folder) == before
     assert took < MOST_SECONDS
     return captured.err
 
 
-def check_line(answer: str, name: str) -> None:
+def check_line(answer: str, start: str) -> None:
     """Makes sure that what stands on stderr is one line of words."""
-    assert answer.startswith(f"{name}.py: ")
+    assert answer.startswith(f"{start}: ")
     assert answer.count("\n") == 1
     assert answer.endswith((".\n", "?\n"))
     assert "Traceback" not in answer

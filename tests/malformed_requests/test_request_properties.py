@@ -1,12 +1,10 @@
 """Whatever is asked, the answer is one of those that a request can get."""
 
 import json
-import math
+import operator
 from collections.abc import Iterator
-from typing import Any
 
 import grpc
-import hypothesis
 import pytest
 from hypothesis import strategies as st
 
@@ -14,13 +12,11 @@ from export.protos import predict_pb2, tensor_pb2
 from export.server.front import Answer, Front, Request
 from tests.export.server import fronts
 from tests.malformed_requests.answers import Ports
+from tests.properties.given import holds
 
-FAST = {
-    "derandomize": True, "deadline": 2000, "database": None,
-    "suppress_health_check": [*hypothesis.HealthCheck],
-}  # fmt: skip
-fast = hypothesis.settings(max_examples=60, **FAST)
-slow = hypothesis.settings(max_examples=800, **FAST)
+NUM_EXAMPLES = pytest.mark.parametrize(
+    "num_examples", [25, pytest.param(200, marks=pytest.mark.slow)]
+)
 DECODER, GOOD = "/v1/models/decoder:predict", b'{"instances": [[1, 2, 3]]}'
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 STATUSES = {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION",
@@ -117,8 +113,9 @@ def _check(answer: Answer) -> None:
         assert "Traceback" not in error
 
 
-def _ask(front: Front, path: str, body: bytes) -> None:
-    _check(front.answer(Request("POST", path, body=body)))
+paths = st.sampled_from(
+    [DECODER, "/v1/models/types:predict", "/v1/models/vae:classify"]
+)
 
 
 paths = st.sampled_from(
@@ -126,28 +123,25 @@ paths = st.sampled_from(
 )
 
 
-@fast
-@hypothesis.given(paths, bodies)
-def test_any_body(front: Front, path: str, body: bytes) -> None:
-    _ask(front, path, body)
+@NUM_EXAMPLES
+def test_any_body(front: Front, num_examples: int) -> None:
+    def claim(path: str, body: bytes) -> None:
+        _check(front.answer(Request("POST", path, body=body)))
+
+    holds(claim, num_examples, path=paths, body=bodies)
 
 
-@pytest.mark.slow
-@slow
-@hypothesis.given(paths, bodies)
-def test_any_body_of_many(front: Front, path: str, body: bytes) -> None:
-    _ask(front, path, body)
-
-
-@fast
-@hypothesis.given(
-    st.sampled_from(["GET", "POST", "HEAD", "PUT", "OPTIONS"]),
-    st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=30),
-)
-def test_any_path(front: Front, method: str, end: str) -> None:
-    for start in ("/v1/models/", "/v1/models/decoder", ""):
-        answer = front.answer(Request(method, start + end, body=GOOD))
+@NUM_EXAMPLES
+def test_any_path(front: Front, num_examples: int) -> None:
+    def claim(method: str, path: str) -> None:
+        answer = front.answer(Request(method, path, body=GOOD))
         assert answer.status in (200, 400, 404)
+
+    starts = st.sampled_from(["/v1/models/", "/v1/models/decoder", "/", ""])
+    signs = st.characters(min_codepoint=33, max_codepoint=126)
+    paths = st.builds(operator.add, starts, st.text(signs, max_size=30))
+    methods = st.sampled_from(["GET", "POST", "HEAD", "PUT", "OPTIONS"])
+    holds(claim, num_examples, method=methods, path=paths)
 
 
 @pytest.fixture(scope="module")
@@ -157,37 +151,12 @@ def channel(ports: Ports) -> Iterator[grpc.Channel]:
         yield channel
 
 
-def _send(channel: grpc.Channel, message: bytes) -> None:
-    call = channel.unary_unary(PREDICT).future(message, timeout=5)
-    call.exception()
-    assert call.code().name in STATUSES, (call.code(), call.details())
-    assert "calling application" not in str(call.details())
+@NUM_EXAMPLES
+def test_any_message(channel: grpc.Channel, num_examples: int) -> None:
+    def claim(message: bytes) -> None:
+        call = channel.unary_unary(PREDICT).future(message, timeout=5)
+        call.exception()
+        assert call.code().name in STATUSES, (call.code(), call.details())
+        assert "calling application" not in str(call.details())
 
-
-@fast
-@hypothesis.given(messages)
-def test_any_message(channel: grpc.Channel, message: bytes) -> None:
-    _send(channel, message)
-
-
-@pytest.mark.slow
-@slow
-@hypothesis.given(messages)
-def test_any_message_of_many(channel: grpc.Channel, message: bytes) -> None:
-    _send(channel, message)
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values of JSON are equal, NaN and -0.0 included."""
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, float) and isinstance(other, float):
-        both = math.isnan(one) and math.isnan(other)
-        return both or math.isclose(one, other, rel_tol=1e-15)
-    return type(one) is type(other) and one == other
-
-
-def test_comparison_tells_apart() -> None:
-    assert _same([math.nan, "a"], [math.nan, "a"])
-    assert not _same([1], [1.0])
-    assert not _same([1.0], [1.1])
+    holds(claim, num_examples, message=messages)

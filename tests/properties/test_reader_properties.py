@@ -55,7 +55,10 @@ def read_by_pillow(path: str) -> None:
 @pytest.mark.parametrize(
     ("read", "content"),
     [
-        *(pytest.param(read_npz, c, id=f"npz {n}") for n, c in ARCHIVES.items()),
+        *(
+            pytest.param(read_npz, c, id=f"npz {n}")
+            for n, c in ARCHIVES.items()
+        ),
         *(
             pytest.param(read, content, id=f"{name} {read.__name__}")
             for name, content in IMAGES.items()

@@ -82,10 +82,11 @@ def _read(
         found = {key: members[key] for key in wanted if key in members}
         total = sum(member.file_size for member in found.values())
         if total > max(most_bytes, os.fstat(file.fileno()).st_size):
+            num_mb = -(-total // 2**20)
             raise InputError(
-                f"{name}: its arrays take {-(-total // 2**20):,} MiB of memory "
-                f"once decompressed; give --max_resident_mb={-(-total // 2**20)}"
-                " where that is what you want."
+                f"{name}: its arrays take {num_mb:,} MiB of memory once "
+                f"decompressed; give --max_resident_mb={num_mb} where that is "
+                "what you want."
             )
         arrays = {
             key: _read_member(archive, member, f"{name}: `{key}`")

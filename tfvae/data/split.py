@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfvae.data.factors import FactorSpace
 from tfvae.data.spec import DataSpec
+from tfvae.replicas import WorkerShare
 
 Seed: TypeAlias = tf.Tensor  # [2], int64: a seed of stateless operations
 Record: TypeAlias = Any  # tensors, maybe in a dict
@@ -103,6 +104,7 @@ class StreamSplit:
       divisor: x / divisor is what a model sees.
       shuffle_buffer: number of records that shuffling holds in memory.
       dequantized: what a model sees is (x + u) / divisor, u ~ U[0, 1).
+      share: whose rows of a batch are decoded; others are 0. None: all are.
     """
 
     elements: tf.data.Dataset
@@ -111,6 +113,7 @@ class StreamSplit:
     divisor: float
     shuffle_buffer: int
     dequantized: bool = False
+    share: WorkerShare | None = None
 
     def ordered(
         self, batch_size: int, *, labelled: bool = False
@@ -155,7 +158,12 @@ class StreamSplit:
     def _batches(
         self, records: tf.data.Dataset, batch_size: int, labelled: bool
     ) -> tf.data.Dataset:
-        batches = decoded(records, self.decode, batch_size)
+        if self.share is None or self.share.is_all:
+            batches = decoded(records, self.decode, batch_size)
+        else:
+            batches = partly_decoded(
+                records, self.decode, batch_size, self.share
+            )
         return batches if labelled else batches.map(lambda x, _: x)
 
 
@@ -173,18 +181,53 @@ def decoded(
       Dataset of (x [batch, *event_shape], y [batch] int64).
     """
 
+    decode_all = _many(records, decode)
+    chunks = records.batch(CHUNK).map(decode_all, tf.data.AUTOTUNE)
+    return chunks.rebatch(batch_size)
+
+
+def partly_decoded(
+    records: tf.data.Dataset,
+    decode: Decoder,
+    batch_size: int,
+    share: WorkerShare,
+) -> tf.data.Dataset:
+    """Returns batches like `decoded`, in which other workers' rows are 0.
+
+    Args:
+      records: dataset of single ones.
+      decode: turns a record into (x [*event_shape], label or -1).
+      batch_size: the last batch may be shorter.
+      share: of this worker.
+    """
+    decode_all = _many(records, decode)
+
+    def batch(chunk: Any) -> Any:
+        size = tf.shape(tf.nest.flatten(chunk)[0])[0]
+        first, end = share.rows(size)
+        own = decode_all(tf.nest.map_structure(lambda t: t[first:end], chunk))
+        return tf.nest.map_structure(
+            lambda values: tf.pad(
+                values,
+                [[first, size - end]] + [[0, 0]] * (len(values.shape) - 1),
+            ),
+            own,
+        )
+
+    return records.batch(batch_size).map(batch, tf.data.AUTOTUNE)
+
+
+def _many(records: tf.data.Dataset, decode: Decoder) -> Callable[[Any], Any]:
+    """Returns what decodes many records in one call."""
+
     def decode_one(record: Any) -> tuple[tf.Tensor, tf.Tensor]:
         x, y = decode(record)
         return x, tf.cast(y, tf.int64)
 
     signature = records.map(decode_one).element_spec
-    chunks = records.batch(CHUNK).map(
-        lambda chunk: tf.map_fn(
-            decode_one, chunk, fn_output_signature=signature
-        ),
-        tf.data.AUTOTUNE,
+    return lambda chunk: tf.map_fn(
+        decode_one, chunk, fn_output_signature=signature
     )
-    return chunks.rebatch(batch_size)
 
 
 Split = ArraySplit | StreamSplit

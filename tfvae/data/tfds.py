@@ -163,8 +163,8 @@ def _prepare(builder: tfds.core.DatasetBuilder, name: str) -> None:
     except (OSError, tfds.download.DownloadError, AssertionError) as error:
         raise InputError(
             f"`dataset` {name} is not prepared in {root} and could not be "
-            f"downloaded ({_first_line(error)}); give the --data_dir that holds it, or "
-            "connect to a network."
+            f"downloaded ({_first_line(error)}); give the --data_dir that "
+            "holds it, or connect to a network."
         ) from error
 
 
