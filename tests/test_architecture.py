@@ -16,7 +16,16 @@ ROOT = pathlib.Path(__file__).parents[1]
 PACKAGES = ("tfvae", "tuning", "export")
 # From the bottom up. A module knows lower rooms and, without circles, its own.
 LEVELS = (
-    {"errors", "settings", "config", "plots", "strategy", "replicas"},
+    {
+        "errors",
+        "settings",
+        "config",
+        "plots",
+        "replicas",
+        "workers",
+        "cluster",
+        "storage",
+    },
     {
         "distributions",
         "trunks",
@@ -29,8 +38,13 @@ LEVELS = (
         "latents",
         "page",
         "config_file",
+        "records",
         "atomic",
+        "holding",
         "folder",
+        "strategy",
+        "rendezvous",
+        "pace",
     },
     {
         "batch",
@@ -44,10 +58,15 @@ LEVELS = (
     {
         "resolve",
         "build",
+        "weights",
+        "checkpoints",
         "run_dir",
+        "recorder",
+        "provenance",
         "callbacks",
         "profiling",
         "progress",
+        "watchers",
         "board",
         "examples",
         "figures",
@@ -58,7 +77,17 @@ LEVELS = (
         "generation",
         "report_figures",
     },
-    {"flags", "program", "train", "evaluate", "generate", "report"},
+    {
+        "flags",
+        "program",
+        "membership",
+        "job",
+        "train",
+        "launch",
+        "evaluate",
+        "generate",
+        "report",
+    },
     {"tuning", "export"},
 )
 # What the lowest rooms may share: the words for settings and for errors.
@@ -73,7 +102,7 @@ HOMES = {
 }
 TAKE_A_CONFIG = {
     "resolve", "build", "run_dir", "data.load", "config_file", "flags",
-    "training", "summary", "examples", "train", "evaluation", "evaluate",
+    "training", "membership", "launch", "summary", "examples", "train", "evaluation", "evaluate",
     "generation", "generate", "report_figures", "report",
 }  # fmt: skip
 MOST_FILE_LINES, MOST_FUNCTION_LINES = 300, 60

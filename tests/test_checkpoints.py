@@ -234,24 +234,29 @@ def test_checkpoint_of_another_model_is_refused(tmp_path: pathlib.Path) -> None:
     more = tf.train.Checkpoint(v=tf.Variable([0.0] * 3), w=tf.Variable(1.0))
     with pytest.raises(InputError, match=told.format("Found 1 Python obj")):
         Checkpoints(Folder(str(tmp_path)), more).restore(6)
-    with pytest.raises(InputError, match="ckpt-8 cannot .* Failed to find"):
+    with pytest.raises(InputError, match=r"ckpt-8 cannot .* Failed to find"):
         _make(tmp_path)[1].restore(8)
 
 
-def test_who_does_not_write_takes_part_and_leaves_nothing(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written = []
-    write = tf.train.Checkpoint.write
-    monkeypatch.setattr(
-        tf.train.Checkpoint,
-        "write",
-        lambda self, path: written.append(path) or write(self, path),
-    )
+def test_who_does_not_write_leaves_nothing(tmp_path: pathlib.Path) -> None:
     _make(tmp_path / "run", writes=False)[1].save(3)
     assert list(tmp_path.iterdir()) == []
-    (path,) = written
-    assert not storage.exists(path.rpartition("/")[0])
+
+
+def test_record_goes_before_its_files_are_written_anew(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _save(tmp_path, 6)
+    write, there = tf.train.Checkpoint.write, []
+
+    def look(self: tf.train.Checkpoint, path: str) -> None:
+        there.append(pathlib.Path(f"{path}.json").exists())
+        write(self, path)
+
+    monkeypatch.setattr(tf.train.Checkpoint, "write", look)
+    _save(tmp_path, 6)
+    assert there == [False]
+    assert _names(tmp_path) == _files(6)
 
 
 def _fail(number: int) -> Callable[..., None]:

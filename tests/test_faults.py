@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import replicas
-from tfvae.faults import QUANTITIES, Faults
+from tfvae.faults import QUANTITIES, Faults, num_broken
+from tfvae.replicas import sum_over_replicas
 
 SOUND = {
     "log_likelihood": tf.constant([1.0, 2.0, 3.0]),
@@ -24,7 +25,7 @@ def broken(name: str, value: float) -> dict:
 
 
 def note(faults: Faults, step: int, values: dict) -> None:
-    faults.note(tf.constant(step, tf.int64), **values)
+    faults.note(tf.constant(step, tf.int64), num_broken(**values))
 
 
 def test_sound_steps_leave_no_fault() -> None:
@@ -74,7 +75,8 @@ def test_fault_of_any_replica_is_found(culprit: int) -> None:
         context = tf.distribute.get_replica_context()
         is_culprit = context.replica_id_in_sync_group == culprit
         kl = tf.where(is_culprit, np.nan, 0.0) * tf.ones([3])
-        faults.note(tf.constant(9, tf.int64), **SOUND | {"kl": kl})
+        counts = sum_over_replicas(num_broken(**SOUND | {"kl": kl}))
+        faults.note(tf.constant(9, tf.int64), counts)
 
     strategy.run(tf.function(step))
     assert faults.found() == ("kl", 9)

@@ -15,6 +15,7 @@ from tfvae.data.spec import DataSpec
 from tfvae.data.split import ArraySplit
 from tfvae.learner import Learner
 from tfvae.loop import Loop, ResidentLoop, ScannedLoop, StreamLoop
+from tfvae.replicas import WorkerShare
 
 NUM_EXAMPLES, BATCH, STEPS = 11, 4, 3
 RNG = np.random.default_rng(3)
@@ -113,7 +114,8 @@ def test_a_stream_trains_as_keras_s_fit_does() -> None:
     _, model = _model()
     asked = []
 
-    def batches_from(step: int) -> tf.data.Dataset:
+    def batches_from(step: int, share: WorkerShare) -> tf.data.Dataset:
+        assert share.is_all
         asked.append(step)
         return pipeline.train_batches(
             SPLIT, BATCH, seed=0, num_epochs=3, first_step=step

@@ -156,7 +156,7 @@ def test_missing_rows_are_told(tmp_path: pathlib.Path) -> None:
     run_dir = RunDir(str(tmp_path))
     assert run_dir.read_rows() == run_dir.read_rows(num_epochs=1) == []
     with pytest.raises(
-        InputError, match=r"metrics.jsonl holds 0 rows, and the checkpoint is "
+        InputError, match=r"metrics\.jsonl holds 0 rows, and the checkpoint is "
         r"of epoch 2; put it back, or start anew with --overwrite\.",
     ):  # fmt: skip
         run_dir.read_rows(num_epochs=2)
@@ -170,7 +170,7 @@ def test_weights_that_are_not_the_model_s_are_told(
     path.write_bytes(path.read_bytes()[:-30])
     before = [v.numpy().tobytes() for v in model.variables]
     with pytest.raises(
-        InputError, match=r"weights/best.npz is damaged, or of another model: "
+        InputError, match=r"weights/best\.npz is damaged, or of another model: "
         "File is not a zip file; put it back, or take the others of best and",
     ):  # fmt: skip
         run_dir.load_weights(model, "best")

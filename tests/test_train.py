@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import signal
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +13,13 @@ import numpy as np
 import pytest
 
 from tests.runs import assert_same_run, rows_of
-from tfvae import callbacks, train
+from tfvae import recorder as recorder_lib
+from tfvae import train
 from tfvae.config import Config
 from tfvae.data.load import load_data
 from tfvae.errors import InputError, TrainingError
-from tfvae.run_dir import load_run
 from tfvae.recorder import Recorder
+from tfvae.run_dir import load_run
 
 NUM_TRAIN = 1439  # of 1,797 digits less two parts of 179
 # 4 steps an epoch, the last of them short.
@@ -50,9 +52,7 @@ def _signal_at_step(
             sent.append(step)
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(
-        Recorder, "on_train_batch_end", on_train_batch_end
-    )
+    monkeypatch.setattr(Recorder, "on_train_batch_end", on_train_batch_end)
 
 
 def _mse_of_best(run_dir: pathlib.Path) -> float:
@@ -126,6 +126,7 @@ def test_result_json_tells_the_run(finished: pathlib.Path) -> None:
     assert set(result) == {
         "test", "C", "latent_dim", "num_parameters", "epochs", "best_epoch",
         "seed", "dataset", "images_per_second", "train_seconds", "versions",
+        "git_commit", "data_fingerprint", "weights_sha256", "num_replicas",
     }  # fmt: skip
     assert set(result["test"]) == TERMS | {"mse"}
     # 64 x 8 + 8, two heads 8 x 2 + 2, 2 x 8 + 8, 8 x 64 + 64
@@ -232,11 +233,43 @@ def test_interrupted_run_goes_on_to_the_same_end(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_interrupted_in_validation_goes_on_to_the_same_end(
+    finished: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    original = Recorder.on_test_begin
+    begun: list[int] = []
+
+    def on_test_begin(self: Any, logs: Any = None) -> None:
+        original(self, logs)
+        begun.append(len(self.rows))
+        if len(begun) == 2:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Recorder, "on_test_begin", on_test_begin)
+    assert (
+        _train(tmp_path, *TINY)
+        == train.STATUS_OF_SIGNAL[signal.Signals(number).name]
+    )
+    # The epoch is trained and saved; it has no row yet.
+    assert begun == [0, 1]
+    assert len(rows_of(tmp_path)) == 1
+    steps = 4
+    assert (tmp_path / "checkpoints" / f"ckpt-{2 * steps}.json").exists()
+    assert _train(tmp_path) == 0
+    assert begun == [0, 1, 1, 2]
+    assert_same_run(tmp_path, finished)
+
+
 def test_interrupted_epoch_counts_its_time_once(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(np.arange(0.0, 1000.0).tolist())
-    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: next(clock))
+    ticks = types.SimpleNamespace(perf_counter=lambda: next(clock))
+    monkeypatch.setattr(recorder_lib, "time", ticks)
     _signal_at_step(monkeypatch, signal.SIGINT, 2)
     flags = (*TINY, "--epochs=1")
     assert _train(tmp_path, *flags) == 130

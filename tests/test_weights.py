@@ -130,7 +130,7 @@ def _lying() -> bytes:
         (_with("decoder/000/b", np.zeros(10**6, np.float32)),
          "decoder/000/b is larger than the model's"),
         (lambda: _plain(np.savez_compressed,
-                        **ARRAYS | {"decoder/000/b": np.zeros(10**7)}),
+                        **ARRAYS | {"decoder/000/b": np.zeros(10**6)}),
          "decoder/000/b is larger than the model's"),
         (lambda: pickle.dumps(ARRAYS), "not a zip file"),
     ],

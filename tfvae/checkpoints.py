@@ -48,9 +48,6 @@ class Checkpoints:
     def save(self, step: int) -> None:
         """Writes a checkpoint, and removes all but the newest whole ones.
 
-        Under a strategy all workers must call it, those that write nothing,
-        too: some variables are sums over all of them.
-
         Args:
           step: that is done.
 
@@ -58,7 +55,6 @@ class Checkpoints:
           WriteError: it cannot be written; those before are whole.
         """
         if not self._folder.writes:
-            self._write_nowhere()
             return
         try:
             self._write(step)
@@ -199,13 +195,6 @@ class Checkpoints:
             os.path.join(FOLDER, f"ckpt-{step}.json"),
             {"step": step, "files": files},
         )
-
-    def _write_nowhere(self) -> None:
-        """Takes part in what those that write wait for."""
-        folder = f"ram://tfvae-{os.getpid()}-{id(self)}"
-        storage.make_folder(folder)
-        self._checkpoint.write(os.path.join(folder, "ckpt"))
-        storage.remove(folder)
 
     def _remove(self, is_meant: Callable[[int], bool]) -> None:
         """Removes all files of some steps, records first."""

@@ -1,15 +1,24 @@
 """Which processes train together, as their environment tells each of them."""
 
 import dataclasses
+import itertools
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from tfvae.errors import InputError
 
 PORT = 8471  # where nothing names another
-ADDRESS = re.compile(r"[^\s/:]+:[0-9]{1,5}|\[[0-9a-fA-F:.]+\]:[0-9]{1,5}")
+HOST = r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9a-f:.]+\]"
+ADDRESS = re.compile(f"({HOST}):[0-9]{{1,5}}", re.ASCII | re.IGNORECASE)
+MOST = 2**16 - 1  # of any number: ports, workers
+RANGES = "[0-9]{1,9}(-[0-9]{1,9})?"
+NODES = re.compile(
+    r"((^|,(?=.))([\w.-]|\[RANGES(,RANGES)*\])+)+".replace("RANGES", RANGES)
+)
 # What TF_CONFIG may call a process that trains, in the order of their ranks.
 TRAINING = ("chief", "worker")
 
@@ -30,8 +39,7 @@ class Cluster:
 
     def __post_init__(self) -> None:
         for address in self.addresses:
-            port = int(address.rpartition(":")[2] or 0)
-            if not ADDRESS.fullmatch(address) or not 0 < port < 2**16:
+            if not ADDRESS.fullmatch(address) or not _is_port(address):
                 raise InputError(f"worker address {address!r} is no host:port.")
         if len(set(self.addresses)) < len(self.addresses):
             raise InputError(
@@ -88,25 +96,30 @@ def tf_config(addresses: tuple[str, ...], index: int) -> str:
 
 
 def _from_tf_config(environment: Environment) -> Cluster:
-    """Reads {"cluster": {job: [address]}, "task": {"type": job, "index": i}}."""
+    """Reads a cluster, {job: [address]}, and the task that this one is."""
+    text = environment["TF_CONFIG"]
     try:
-        content = json.loads(environment["TF_CONFIG"])
+        content = json.loads(text)
         jobs, task = content["cluster"], content["task"]
-        addresses = [str(a) for job in TRAINING for a in jobs.get(job, [])]
-        kind, index = task["type"], int(task["index"])
-        others = set(jobs) - set(TRAINING)
+        of_job = {job: list(jobs.get(job, [])) for job in TRAINING}
+        others = sorted(set(jobs) - set(TRAINING))
+        kind, index = str(task["type"]), _whole(task["index"], "index")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             'it must be JSON like {"cluster": {"worker": ["host:port", ...]}, '
-            f'"task": {{"type": "worker", "index": 0}}}}; got '
-            f"{environment['TF_CONFIG']!r}."
+            f'"task": {{"type": "worker", "index": 0}}}}; got {text[:200]!r}.'
         ) from error
+    except RecursionError as error:
+        raise InputError("it is nested too deeply.") from error
     if others or kind not in TRAINING:
-        odd = sorted(others or {str(kind)})[0]
+        odd = [*others, kind][0]
+        raise InputError(f"jobs must be {' and '.join(TRAINING)}; got {odd!r}.")
+    if index >= len(of_job[kind]):
         raise InputError(
-            f"jobs must be {' and '.join(TRAINING)}; got {odd!r}."
+            f"this is {kind} {index} of {len(of_job[kind])}, numbered from 0."
         )
-    before = len(jobs.get("chief", [])) if kind == "worker" else 0
+    before = len(of_job["chief"]) if kind == "worker" else 0
+    addresses = [str(a) for job in TRAINING for a in of_job[job]]
     return Cluster(tuple(addresses), before + index)
 
 
@@ -120,45 +133,106 @@ def _from_kubernetes(environment: Environment) -> Cluster:
             "host of each with {index} in its place, as in train-{index}.train."
         )
     host = environment["TFVAE_WORKER_HOST"]
-    num = _whole(environment, "TFVAE_NUM_WORKERS")
+    num = _read(environment, "TFVAE_NUM_WORKERS")
     port = _port(environment)
     if "{index}" not in host and num > 1:
         raise InputError(f"TFVAE_WORKER_HOST {host!r} must hold {{index}}.")
     return Cluster(
         tuple(f"{host.replace('{index}', str(i))}:{port}" for i in range(num)),
-        _whole(environment, "JOB_COMPLETION_INDEX"),
+        _read(environment, "JOB_COMPLETION_INDEX"),
     )
 
 
 def _from_slurm(environment: Environment) -> Cluster:
-    """Reads a job step of Slurm, by TensorFlow's resolver."""
-    from tensorflow.distribute.cluster_resolver import SlurmClusterResolver
+    """Reads a job step of Slurm, whose tasks fill one node after the other.
 
+    Not by TensorFlow's resolver: it sorts the nodes by name, n10 before n2,
+    which Slurm does not, and would look for workers where they are not.
+    """
+    names = (
+        "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE",
+        "SLURM_PROCID", "SLURM_NODEID", "SLURM_LOCALID",
+    )  # fmt: skip
+    for name in names:
+        if name not in environment:
+            raise InputError(f"{name} must be set, too, as srun does.")
+    nodes, tasks = (environment[name] for name in names[:2])
+    rank, *place = (_read(environment, name) for name in names[2:])
+    hosts, counts = _hosts_of_slurm(nodes), _counts_of_slurm(tasks)
+    num = _read(environment, "SLURM_STEP_NUM_TASKS")
+    if len(hosts) != len(counts) or sum(counts) != num:
+        raise InputError(
+            f"{num} tasks are not {tasks} on each of the nodes {nodes}."
+        )
+    places = [(n, i) for n, count in enumerate(counts) for i in range(count)]
+    if rank < num and list(places[rank]) != place:
+        raise InputError(
+            f"task {rank} must be number {places[rank][1]} on node "
+            f"{hosts[places[rank][0]]}; give srun --distribution=block."
+        )
     port = _port(environment)
-    num = _whole(environment, "SLURM_STEP_NUM_TASKS")
-    try:
-        # Slurm gives each task its GPUs; the resolver fails where there are
-        # none, so it is told of one a task and does nothing with them.
-        resolver = SlurmClusterResolver(
-            port_base=port, gpus_per_node=num, gpus_per_task=1,
-            auto_set_gpu=False,
-        )  # fmt: skip
-        spec = resolver.cluster_spec()
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise InputError(f"no job step of Slurm: {error}.") from error
-    return Cluster(tuple(spec.job_tasks("worker")), resolver.task_id)
+    return Cluster(tuple(f"{hosts[n]}:{port + i}" for n, i in places), rank)
+
+
+def _hosts_of_slurm(text: str) -> list[str]:
+    """Returns the names that a list such as n[01-03,7],m5 stands for."""
+    if not NODES.fullmatch(text):
+        raise InputError(f"{text!r} is no list of nodes, as n[01-03,7],m5.")
+    hosts: list[str] = []
+    for part in re.findall(r"(?:[^,[]|\[[^]]*\])+", text):
+        choices = [
+            _numbers(piece[1:-1]) if piece.startswith("[") else [piece]
+            for piece in re.findall(r"\[[^]]*\]|[^[]+", part)
+        ]
+        if math.prod(map(len, choices)) > MOST:
+            raise InputError(f"{part!r} are too many nodes.")
+        hosts += map("".join, itertools.product(*choices))
+    return hosts
+
+
+def _numbers(text: str) -> list[str]:
+    """Returns the numbers of 01-03,7, each with as many digits as are given."""
+    numbers: list[str] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        end = min(int(last or first), int(first) + MOST)
+        numbers += (
+            str(number).zfill(len(first))
+            for number in range(int(first), end + 1)
+        )
+    return numbers
+
+
+def _counts_of_slurm(text: str) -> list[int]:
+    """Returns the numbers that a list such as 2(x3),1 stands for."""
+    counts: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"([0-9]+)(?:\(x([0-9]+)\))?", part)
+        count, times = found.groups("1") if found else (part, "1")
+        number = _whole(count, "tasks of a node")
+        counts += [number] * _whole(times, "nodes")
+    return counts
 
 
 def _port(environment: Environment) -> int:
     given = "TFVAE_PORT" in environment
-    return _whole(environment, "TFVAE_PORT") if given else PORT
+    return _read(environment, "TFVAE_PORT") if given else PORT
 
 
-def _whole(environment: Environment, name: str) -> int:
-    text = environment[name]
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise InputError(f"{name} must be a whole number; got {text!r}.")
-    return int(text)
+def _is_port(address: str) -> bool:
+    return 0 < int(address.rpartition(":")[2]) <= MOST
+
+
+def _read(environment: Environment, name: str) -> int:
+    return _whole(environment[name], name)
+
+
+def _whole(value: Any, name: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", str(value)) or int(value) > MOST:
+        raise InputError(
+            f"{name} must be a whole number up to {MOST}; got {value!r}."
+        )
+    return int(value)
 
 
 RESOLVERS: dict[str, Callable[[Environment], Cluster]] = {

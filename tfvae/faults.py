@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvae.replicas import counter, sum_over_replicas
+from tfvae.replicas import counter
 
 QUANTITIES = ("log_likelihood", "kl", "loss", "gradient")
 NONE = -1
@@ -22,20 +22,15 @@ class Faults(tf.Module):
         self.first_step = counter("fault_step", NONE)
         self.quantity = counter("fault_quantity", NONE)
 
-    def note(self, step: tf.Tensor, **values: Any) -> None:
+    def note(self, step: tf.Tensor, counts: tf.Tensor) -> None:
         """Looks at one step's values.
 
         Args:
           step: scalar integer.
-          **values: tensors, or lists of them, for some or all of QUANTITIES,
-            which stand in the order in which a fault spreads.
+          counts: of all replicas, as `num_broken` returns them.
         """
-        broken = tf.stack(
-            [_num_broken(values.get(name, [])) for name in QUANTITIES]
-        )
-        broken = sum_over_replicas(broken)
-        is_first = (self.first_step == NONE) & tf.reduce_any(broken > 0)
-        first = tf.argmax(broken > 0)
+        is_first = (self.first_step == NONE) & tf.reduce_any(counts > 0)
+        first = tf.argmax(counts > 0)
         self.first_step.assign(
             tf.where(is_first, tf.cast(step, tf.int64), self.first_step)
         )
@@ -49,6 +44,19 @@ class Faults(tf.Module):
             if step == NONE
             else (QUANTITIES[int(self.quantity.numpy())], step)
         )
+
+
+def num_broken(**values: Any) -> tf.Tensor:
+    """Returns how many tensors of each quantity hold a value not finite.
+
+    Args:
+      **values: tensors, or lists of them, for some or all of QUANTITIES, which
+        stand in the order in which a fault spreads.
+
+    Returns:
+      counts: [len(QUANTITIES)] float32, of this replica.
+    """
+    return tf.stack([_num_broken(values.get(name, [])) for name in QUANTITIES])
 
 
 def _num_broken(values: tf.Tensor | list[tf.Tensor]) -> tf.Tensor:

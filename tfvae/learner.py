@@ -10,12 +10,13 @@ from tfvae import noise, replicas
 from tfvae.batch import Batch
 from tfvae.condition import Condition, Values, network_inputs
 from tfvae.distributions.likelihoods import Likelihood
-from tfvae.faults import Faults
+from tfvae.faults import Faults, num_broken
 from tfvae.objectives.draws import Losses
 from tfvae.workers import Workers
 
 Logs = dict[str, tf.Tensor]
 Given = Values | None
+Share = replicas.BatchShare | None
 
 
 class Learner(tf_keras.Model):
@@ -183,16 +184,21 @@ class Learner(tf_keras.Model):
             else self.update
         )
 
-    def train_step(self, data: Any) -> Logs:
-        """One update; see `tf_keras.Model.train_step`."""
-        batch = self._batch(data, noise.TRAIN, self.train_step_count)
+    def train_step(self, data: Any, share: Share = None) -> Logs:
+        """One update; see `tf_keras.Model.train_step`.
+
+        Args:
+          data: as Keras gives it.
+          share: this replica's, where it is known; else all ask each other.
+        """
+        batch = self._batch(data, share, noise.TRAIN, self.train_step_count)
         values = self._update_fn(batch)
         self.train_step_count.assign_add(1)
         return self.update_means(values, batch.weight)
 
-    def test_step(self, data: Any) -> Logs:
-        """Terms and `mse` of one batch; see `tf_keras.Model.test_step`."""
-        batch = self._batch(data, noise.TEST, self.test_step_count)
+    def test_step(self, data: Any, share: Share = None) -> Logs:
+        """Terms and `mse` of one batch; arguments as of `train_step`."""
+        batch = self._batch(data, share, noise.TEST, self.test_step_count)
         self.test_step_count.assign_add(1)
         return self.update_means(self.measure(batch), batch.weight)
 
@@ -208,10 +214,12 @@ class Learner(tf_keras.Model):
             v for layer in layers if layer for v in layer.trainable_variables
         ]
 
-    def _batch(self, data: Any, stream: int, step: tf.Variable) -> Batch:
+    def _batch(
+        self, data: Any, share: Share, stream: int, step: tf.Variable
+    ) -> Batch:
         x, y, weight = tf_keras.utils.unpack_x_y_sample_weight(data)
         condition = self.condition.check(self.condition.values(x, y))
-        share = replicas.batch_share(x)
+        share = share or replicas.batch_share(x)
         x, condition, weight = replicas.fill_empty_share(x, condition, weight)
         shape = [self.num_samples, tf.shape(x)[0], self.latent_dim]
         return Batch(
@@ -230,7 +238,9 @@ class Learner(tf_keras.Model):
             losses, logs = self.forward(batch, training=True)
             parts = [
                 (self._mean_loss(loss, batch), variables)
-                for loss, variables in self._parts(losses)
+                for loss, variables in losses.with_variables(
+                    self.networks, self.adversary
+                )
             ]
         gradients, variables = [], []
         for loss, of_part in parts:
@@ -238,38 +248,19 @@ class Learner(tf_keras.Model):
             variables += of_part
         if self._scales_loss():
             gradients = self.optimizer.get_unscaled_gradients(gradients)
-        gradients = replicas.sum_over_replicas(gradients)
-        self.faults.note(
-            batch.step,
-            **{name: logs[name] for name in self.terms_named if name != "elbo"},
-            gradient=[] if self._scales_loss() else gradients,
+        faults = num_broken(
+            **{name: logs[name] for name in self.terms_named if name != "elbo"}
         )
+        # In one exchange: each costs the time of a message between workers.
+        *gradients, faults = replicas.sum_over_replicas([*gradients, faults])
+        if not self._scales_loss():
+            faults += num_broken(gradient=gradients)
+        self.faults.note(batch.step, faults)
         self.optimizer.apply_gradients(
             zip(gradients, variables, strict=True),
             skip_gradients_aggregation=True,
         )
         return logs
-
-    def _parts(
-        self, losses: Losses
-    ) -> list[tuple[tf.Tensor, list[tf.Variable]]]:
-        """Returns each loss with the variables that it moves."""
-        names = list(self.networks)
-        parts = []
-        if losses.encoder is not None:
-            names.remove("encoder")
-            parts.append((losses.encoder, self.encoder.trainable_variables))
-        rest = [
-            variable
-            for name in names
-            for variable in self.networks[name].trainable_variables
-        ]
-        parts.append((losses.model, rest))
-        if losses.adversary is not None:
-            assert self.adversary is not None
-            variables = self.adversary.trainable_variables
-            parts.append((losses.adversary, variables))
-        return parts
 
     def _mean_loss(self, loss: tf.Tensor, batch: Batch) -> tf.Tensor:
         mean = tf.nn.compute_average_loss(

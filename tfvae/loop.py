@@ -16,7 +16,7 @@ from tfvae.learner import Learner
 from tfvae.pace import Pace
 from tfvae.replicas import WorkerShare
 
-Step = Callable[[Any], Any]
+Step = Callable[..., Any]
 
 
 class Loop(Protocol):
@@ -38,7 +38,7 @@ class Loop(Protocol):
         """
 
 
-class StreamLoop(Loop):
+class StreamLoop:
     """Trains or tests a model on batches that `tf.data` brings.
 
     Args:
@@ -48,6 +48,8 @@ class StreamLoop(Loop):
       num_steps: in an epoch.
       training: whether steps learn.
     """
+
+    pace: Pace
 
     def __init__(
         self,
@@ -94,13 +96,15 @@ class StreamLoop(Loop):
             self.strategy.run(self._step, (next(iterator),))
 
 
-class ResidentLoop(Loop):
+class ResidentLoop:
     """Trains or tests a model on examples that live on its devices.
 
     Args:
       model: compiled.
       data: the batches.
     """
+
+    pace: Pace
 
     def __init__(self, model: Learner, data: Resident) -> None:
         self.data = data
@@ -156,7 +160,8 @@ class ResidentLoop(Loop):
     def _one(
         self, tables: Any, order: tf.Tensor, epoch: tf.Tensor, step: tf.Tensor
     ) -> None:
-        self._step(self.data.batch(tables, order, epoch, step))
+        share = replicas.own_share(self.data.batch_sizes(tables, step))
+        self._step(self.data.batch(tables, order, epoch, step), share)
 
 
 class ScannedLoop(ResidentLoop):

@@ -58,7 +58,7 @@ class Recorder(tf_keras.callbacks.Callback):
         # Of training: validation uses the model's own. And plain: those of a
         # strategy are sums over replicas, read by all workers at once.
         self._means = [tf_keras.metrics.Mean(m.name) for m in model.metrics]
-        self._checkpoints = run_dir.checkpoints(
+        self.checkpoints = run_dir.checkpoints(
             model, means=self._means, epoch_seconds=self.epoch_seconds
         )
         self.rows: list[Row] = []
@@ -82,18 +82,18 @@ class Recorder(tf_keras.callbacks.Callback):
         """Takes up the newest checkpoint; the chief alone reads the folder."""
         newest, content = None, b""
         if self.workers.is_chief:
-            newest = self._checkpoints.newest_whole()
-            for fault in self._checkpoints.faults:
+            newest = self.checkpoints.newest_whole()
+            for fault in self.checkpoints.faults:
                 print(fault, flush=True)
         if not self.workers.largest(int(newest is not None)):
             return
         if newest is not None:
-            self._checkpoints.restore(newest)
+            self.checkpoints.restore(newest)
             if self.workers.num_workers > 1:
-                content = self._checkpoints.packed(newest)
+                content = self.checkpoints.packed(newest)
         content = self.workers.share(content)
         if newest is None:
-            self._checkpoints.restore_packed(content)
+            self.checkpoints.restore_packed(content)
         rows: list[Row] = []
         if newest is not None:
             epoch = newest // self.steps_per_epoch
@@ -184,7 +184,7 @@ class Recorder(tf_keras.callbacks.Callback):
     def save(self) -> None:
         """Writes a checkpoint of the step just done."""
         self._saved_step = self._count(self.model)
-        self._checkpoints.save(self._saved_step)
+        self.checkpoints.save(self._saved_step)
         self._saved_at = time.perf_counter()
 
     def save_within_epoch(self) -> None:
@@ -207,7 +207,5 @@ def _copy(
     source: list[tf_keras.metrics.Metric], target: list[tf_keras.metrics.Metric]
 ) -> None:
     for one, other in zip(source, target, strict=True):
-        for variable, value in zip(
-            other.variables, one.variables, strict=True
-        ):
+        for variable, value in zip(other.variables, one.variables, strict=True):
             variable.assign(value.numpy())

@@ -11,17 +11,23 @@ TensorFlow's traffic: the job's network must be trusted.
 
 import contextlib
 import json
+import selectors
 import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
+import tfvae
 from tfvae.cluster import Cluster
 from tfvae.errors import InputError, LostWorkerError
 
 Settings = dict[str, Any]
 PAUSE = 0.1  # seconds between two calls at an address that does not answer
-ANSWER_SECONDS = 10.0  # for a caller to send its line
+CONNECT_SECONDS = 5.0
+# How long the chief waits for the rest once one has come that does not fit, to
+# tell them, too.
+LATE_SECONDS = 5.0
+TELL_AFTER, TELL_EVERY = 5.0, 30.0  # seconds, of those that are missing
 LONGEST_LINE = 2**16
 GREETING = "tfvae"
 LOOPBACK = ("127.0.0.1", "localhost")
@@ -49,22 +55,157 @@ def meet(
         taken.
       LostWorkerError: not all have come in time.
     """
-    deadline = time.monotonic() + timeout
-    given = json.loads(json.dumps(given))  # as others get to see it
+    own = {
+        "tfvae": tfvae.__version__, "workers": cluster.addresses, **given
+    }  # fmt: skip
+    own = json.loads(json.dumps(own))  # as others get to see it
     if not cluster.is_chief:
-        return _call(cluster, given, deadline, timeout)
-    with contextlib.ExitStack() as stack:
-        server = stack.enter_context(_listen(cluster.addresses[0]))
-        callers = _gather(cluster, server, given, deadline, timeout, tell, stack)
-        for caller in callers:
-            _send(caller, {"settings": settings})
+        return _call(cluster, own, timeout)
+    with contextlib.closing(_Reception(cluster, own)) as reception:
+        reception.wait(timeout, tell)
+        if reception.refusal:
+            reception.answer({"refused": reception.refusal})
+            raise InputError(reception.refusal)
+        reception.answer({"settings": settings})
     return settings
+
+
+class _Reception:
+    """The chief's address, where the others call and wait for an answer.
+
+    Who is silent, sends something else or goes away holds up nobody.
+
+    Args:
+      cluster: the job.
+      own: what the chief was asked for.
+    """
+
+    def __init__(self, cluster: Cluster, own: Settings) -> None:
+        self.refusal = ""
+        self._addresses = cluster.addresses
+        self._own = own
+        self._workers: dict[str, socket.socket] = {}
+        self._texts: dict[socket.socket, bytes] = {}  # so far, of each caller
+        self._server = _listen(cluster.addresses[0])
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._server, selectors.EVENT_READ)
+
+    def close(self) -> None:
+        """Lets go of the address and of all callers."""
+        for line in (self._server, *self._texts):
+            line.close()
+        self._selector.close()
+
+    def wait(self, timeout: float, tell: Callable[[str], None]) -> None:
+        """Returns once all are there, or some that are show that one is wrong.
+
+        Raises:
+          LostWorkerError: not all have come in time.
+        """
+        began = time.monotonic()
+        shown, deadline = began + TELL_AFTER, began + timeout
+        while missing := self._missing():
+            now = time.monotonic()
+            if self.refusal:
+                deadline = min(deadline, now + LATE_SECONDS)
+            if now >= deadline and self.refusal:
+                return
+            if now >= deadline:
+                raise LostWorkerError(
+                    f"worker {missing} did not come within {timeout:g} s; see "
+                    "whether it runs and reaches this host, then start all "
+                    "again."
+                )
+            if now > shown:
+                tell(f"waiting for worker {missing}")
+                shown = now + TELL_EVERY
+            self._look(min(deadline - now, 1.0))
+
+    def answer(self, message: dict[str, Any]) -> None:
+        """Tells all workers that have come."""
+        for worker in self._workers.values():
+            _send(worker, message)
+
+    def _missing(self) -> str:
+        return ", ".join(
+            f"{index} ({address})"
+            for index, address in enumerate(self._addresses)
+            if index > 0 and str(index) not in self._workers
+        )
+
+    def _look(self, seconds: float) -> None:
+        """Waits at most so long for someone to call, to speak or to go."""
+        for key, _ in self._selector.select(seconds):
+            if key.fileobj is not self._server:
+                self._hear(key.fileobj)
+                continue
+            with contextlib.suppress(OSError):  # who has gone already
+                caller, _ = self._server.accept()
+                caller.setblocking(False)
+                self._selector.register(caller, selectors.EVENT_READ)
+                self._texts[caller] = b""
+
+    def _hear(self, caller: Any) -> None:
+        if caller not in self._texts:  # let go of a moment ago
+            return
+        part = b""
+        with contextlib.suppress(OSError):
+            part = caller.recv(4096)
+        text = self._texts[caller] = self._texts[caller] + part
+        if not part or len(text) > LONGEST_LINE:
+            self._drop(caller)
+        elif text.endswith(b"\n"):
+            self._admit(caller, _parse(text))
+
+    def _admit(self, caller: socket.socket, message: Settings) -> None:
+        """Takes in a worker of this job."""
+        index, theirs = str(message.get("index")), message.get("given")
+        if message.get("hello") != GREETING or not isinstance(theirs, dict):
+            self._drop(caller)
+            return
+        if theirs != self._own:
+            self.refusal = self.refusal or _difference(
+                f"worker {index}", theirs, self._own
+            )
+        if index in self._workers:  # it was started again; or twice
+            before = self._workers[index]
+            _send(before, {"refused": f"another process is worker {index}."})
+            self._drop(before)
+        self._workers[index] = caller
+
+    def _drop(self, caller: socket.socket) -> None:
+        self._selector.unregister(caller)
+        del self._texts[caller]
+        caller.close()
+        for index, worker in list(self._workers.items()):
+            if worker is caller:
+                del self._workers[index]
+
+
+def _difference(name: str, theirs: Settings, own: Settings) -> str:
+    """Returns in words what one worker and the chief do not agree on."""
+    differences = [
+        f"{key} is {theirs.get(key, 'not given')} on {name}, "
+        f"{own.get(key, 'not given')} on the chief"
+        for key in sorted({*theirs, *own})
+        if theirs.get(key) != own.get(key)
+    ]
+    return (
+        "all workers must be given the same flags, of one version of tfvae: "
+        f"{'; '.join(differences)}."
+    )
 
 
 def _listen(address: str) -> socket.socket:
     host, port = _host_and_port(address)
     try:
-        return socket.create_server((host if host in LOOPBACK else "", port))
+        if host in LOOPBACK:
+            return socket.create_server((host, port))
+        with contextlib.suppress(OSError, ValueError):  # where IPv6 is off
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, dualstack_ipv6=True
+            )
+        return socket.create_server(("", port))
     except OSError as error:
         raise InputError(
             f"port {port} of {address} cannot be opened: {error.strerror}; "
@@ -72,74 +213,29 @@ def _listen(address: str) -> socket.socket:
         ) from error
 
 
-def _gather(
-    cluster: Cluster,
-    server: socket.socket,
-    given: Settings,
-    deadline: float,
-    timeout: float,
-    tell: Callable[[str], None],
-    stack: contextlib.ExitStack,
-) -> list[socket.socket]:
-    """Returns a connection from each of the other workers."""
-    callers: dict[int, socket.socket] = {}
-    others = set(range(1, len(cluster.addresses)))
-    shown = time.monotonic() + 5
-    while missing := sorted(others - set(callers)):
-        names = ", ".join(f"{i} ({cluster.addresses[i]})" for i in missing)
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise LostWorkerError(
-                f"worker {names} did not come within {timeout:g} s; see whether "
-                "it runs and reaches this host, then start all again."
-            )
-        if time.monotonic() > shown:
-            tell(f"waiting for worker {names}")
-            shown += 30
-        server.settimeout(min(left, 1.0))
-        with contextlib.suppress(TimeoutError):
-            caller = stack.enter_context(server.accept()[0])
-            index = _hear(caller, given)
-            if index in others:
-                callers[index] = caller
-    return list(callers.values())
-
-
-def _hear(caller: socket.socket, given: Settings) -> int | None:
-    """Returns the index of who calls; None: no worker of this job."""
-    message = _receive(caller, ANSWER_SECONDS)
-    if message is None or message.get("hello") != GREETING:
-        return None
-    theirs = message.get("given")
-    if theirs != given:
-        text = (
-            f"all workers must be given the same flags; worker "
-            f"{message.get('index')} has {theirs}, the chief {given}."
-        )
-        _send(caller, {"refused": text})
-        raise InputError(text)
-    return message.get("index")
-
-
-def _call(
-    cluster: Cluster, given: Settings, deadline: float, timeout: float
-) -> Settings:
-    """Calls at the chief's; returns what it says."""
-    chief = cluster.addresses[0]
-    own = {"hello": GREETING, "index": cluster.index, "given": given}
+def _call(cluster: Cluster, own: Settings, timeout: float) -> Settings:
+    """Calls at the chief's until it answers; returns the run's settings."""
+    address = cluster.addresses[0]
+    hello = {"hello": GREETING, "index": cluster.index, "given": own}
+    deadline = time.monotonic() + timeout
     while (left := deadline - time.monotonic()) > 0:
-        with contextlib.suppress(OSError):
-            with socket.create_connection(_host_and_port(chief), left) as line:
-                _send(line, own)
-                answer = _receive(line, deadline - time.monotonic())
-            if answer and "refused" in answer:
-                raise InputError(answer["refused"])
-            if answer and "settings" in answer:
-                return answer["settings"]
+        message: Settings = {}
+        with (
+            contextlib.suppress(OSError),  # it does not listen yet, or has gone
+            socket.create_connection(
+                _host_and_port(address), min(left, CONNECT_SECONDS)
+            ) as line,
+        ):
+            _send(line, hello)
+            message = _receive(line, deadline)
+        if "refused" in message:
+            raise InputError(str(message["refused"]))
+        if isinstance(message.get("settings"), dict):
+            return message["settings"]
         time.sleep(PAUSE)
     raise LostWorkerError(
-        f"the chief ({chief}) did not answer within {timeout:g} s; see whether "
-        "it runs and can be reached, then start all again."
+        f"the chief ({address}) did not answer within {timeout:g} s; see "
+        "whether it runs and can be reached, then start all again."
     )
 
 
@@ -153,20 +249,21 @@ def _send(line: socket.socket, message: dict[str, Any]) -> None:
         line.sendall(json.dumps(message).encode() + b"\n")
 
 
-def _receive(line: socket.socket, seconds: float) -> dict[str, Any] | None:
-    """Returns one message; None: none came, or no message of ours."""
-    deadline, text = time.monotonic() + seconds, b""
+def _receive(line: socket.socket, deadline: float) -> Settings:
+    """Returns one message, {} where there comes none of ours."""
+    text = b""
     while not text.endswith(b"\n") and len(text) < LONGEST_LINE:
         line.settimeout(max(deadline - time.monotonic(), 0.001))
-        try:
-            part = line.recv(4096)
-        except OSError:
-            return None
+        part = line.recv(4096)
         if not part:
-            return None
+            break
         text += part
+    return _parse(text)
+
+
+def _parse(text: bytes) -> Settings:
     try:
         message = json.loads(text)
-    except ValueError:
-        return None
-    return message if isinstance(message, dict) else None
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) else {}

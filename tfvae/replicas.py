@@ -88,6 +88,18 @@ def batch_share(x: tf.Tensor) -> BatchShare:
     )
 
 
+def own_share(size: tf.Tensor) -> BatchShare:
+    """Returns the share of a replica that takes its `own_rows`.
+
+    Args:
+      size: scalar, rows of the global batch.
+    """
+    context = tf.distribute.get_replica_context()
+    most = _most_rows(size, context.num_replicas_in_sync)
+    first = context.replica_id_in_sync_group * most
+    return BatchShare(tf.minimum(first, size), size)
+
+
 def own_rows(values: tf.Tensor) -> tf.Tensor:
     """Returns this replica's rows of a tensor that every replica holds whole.
 

@@ -1,14 +1,32 @@
 """From a name to a tf.distribute strategy."""
 
 import contextlib
+import ctypes
+import os
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
 from tfvae.cluster import Cluster
 from tfvae.errors import InputError, LostWorkerError
+
+SIGEV_THREAD, CLOCK_MONOTONIC = 2, 1  # of Linux's <signal.h> and <time.h>
+
+
+class _Event(ctypes.Structure):
+    """struct sigevent of <signal.h>."""
+
+    _fields_ = (
+        ("value", ctypes.c_long),
+        ("number", ctypes.c_int),
+        ("notify", ctypes.c_int),
+        ("function", ctypes.c_void_p),
+        ("rest", ctypes.c_char * 40),
+    )
+
 
 # What a collective operation ends in when a worker is gone.
 LOST = (
@@ -50,8 +68,7 @@ def multi_worker(cluster: Cluster, *, timeout: int) -> tf.distribute.Strategy:
 
     Args:
       cluster: the job, of several workers that all call this now.
-      timeout: seconds to wait for them; then the process ends (SIGALRM), as
-        nothing else can end this wait.
+      timeout: seconds to wait for them; then the process ends.
     """
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.addresses)}),
@@ -59,13 +76,11 @@ def multi_worker(cluster: Cluster, *, timeout: int) -> tf.distribute.Strategy:
         task_id=cluster.index,
         rpc_layer="grpc",
     )
-    signal.alarm(timeout)
-    try:
-        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
-    finally:
-        signal.alarm(0)
-        # TensorFlow takes SIGTERM for itself, and does nothing about it.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with noticing_lost_workers(), _ending_after(timeout):
+        made = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    # TensorFlow takes SIGTERM for itself, and does nothing about it.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return made
 
 
 @contextlib.contextmanager
@@ -87,6 +102,34 @@ def noticing_lost_workers() -> Iterator[None]:
             f"{who} no longer answers; what was saved is whole. Start all "
             "workers again, to go on from there."
         ) from error
+
+
+@contextlib.contextmanager
+def _ending_after(seconds: int) -> Iterator[None]:
+    """Ends the process, with the status of a lost worker, if that long in here.
+
+    TensorFlow waits with Python's lock held: no handler and no thread of Python
+    runs. And signals that end others do nothing to a container's first process.
+    So it is a thread of the C library that calls its _exit.
+    """
+    if sys.platform != "linux":
+        signal.alarm(seconds)
+        try:
+            yield
+        finally:
+            signal.alarm(0)
+        return
+    libc = ctypes.CDLL("librt.so.1", use_errno=True)
+    exit_call = ctypes.cast(libc._exit, ctypes.c_void_p)
+    event = _Event(os.EX_TEMPFAIL, 0, SIGEV_THREAD, exit_call)
+    timer = ctypes.c_void_p()
+    at = (ctypes.c_long * 4)(0, 0, seconds, 0)  # not again, and when
+    libc.timer_create(CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer))
+    libc.timer_settime(timer, 0, at, None)
+    try:
+        yield
+    finally:
+        libc.timer_delete(timer)
 
 
 def _one_device() -> tf.distribute.Strategy:

@@ -3,25 +3,22 @@
 import contextlib
 import dataclasses
 import functools
-import importlib.metadata
 import importlib.util
 import io
-import platform
 import time
 from typing import TYPE_CHECKING, Any
 
-import tfvae
-from tfvae import cluster, flags, program
+from tfvae import flags, membership, program
 from tfvae.config import Config
 from tfvae.errors import InputError
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
     import tensorflow as tf
 
-    from tfvae.recorder import Recorder
     from tfvae.data.split import Splits
     from tfvae.learner import Learner
     from tfvae.profiling.profile import Profile
+    from tfvae.recorder import Recorder
     from tfvae.run_dir import RunDir
 
 SUMMARY = """Trains a variational autoencoder.
@@ -30,7 +27,6 @@ usage: python -m tfvae.train [--name=value ...]
 
 A run folder that is there already is resumed, with its own settings."""
 
-PACKAGES = ("tensorflow", "tf_keras", "tensorflow-probability", "numpy")
 STATUS_OF_SIGNAL = {
     "SIGINT": program.INTERRUPTED,
     "SIGTERM": program.TERMINATED,
@@ -42,26 +38,40 @@ def main(argv: list[str]) -> int:
     """Reads the command line, trains, and returns the exit status."""
     line = flags.parse(flags.Launch, argv, summary=SUMMARY)
     launch = line.launch
-    job = None
-    if launch.strategy == "multi_worker":
-        job = cluster.from_environment()
+    job = membership.job_of(launch.strategy)
     with program.quiet_start():
         program.start_tensorflow(
             launch.num_virtual_devices, uses_devices=job is None
         )
-        from tfvae.run_dir import RunDir
-        from tfvae.strategy import noticing_lost_workers
+        from tfvae import strategy as strategy_lib
     config, path = _settings_and_path(line)
-    strategy, config = _join(job, line, config)
-    is_chief = job is None or job.is_chief
-    run_dir = RunDir(path, writes=is_chief)
+    if job is None:
+        strategy = strategy_lib.make_strategy(launch.strategy)
+        return _run_in(path, config, strategy, launch)
+    strategy, config = membership.join(
+        job, given=line.given, config=config, timeout=launch.worker_timeout
+    )
     with contextlib.ExitStack() as stack:
-        if not is_chief:
+        stack.enter_context(strategy_lib.noticing_lost_workers())
+        if not job.is_chief:  # who speaks for all
             stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-        if job is not None:
-            stack.enter_context(noticing_lost_workers())
-        run_dir.prepare()
-        stack.enter_context(run_dir.hold())
+        return _run_in(path, config, strategy, launch, writes=job.is_chief)
+
+
+def _run_in(
+    path: str,
+    config: Config,
+    strategy: "tf.distribute.Strategy",
+    launch: flags.Launch,
+    *,
+    writes: bool = True,
+) -> int:
+    """Runs what is left of the run in a folder; returns the exit status."""
+    from tfvae.run_dir import RunDir
+
+    run_dir = RunDir(path, writes=writes)
+    run_dir.prepare()
+    with run_dir.hold():
         try:
             status = run(
                 config, run_dir, strategy,
@@ -70,11 +80,11 @@ def main(argv: list[str]) -> int:
         except InputError:
             run_dir.remove_if_empty()
             raise
-        if status != program.DONE:
-            again = dataclasses.replace(
-                launch, run_dir=path, overwrite=False, config=""
-            )
-            print(f"go on with:\n  python -m tfvae.train {flags.to_argv(again)}")
+    if status != program.DONE and launch.strategy != membership.MULTI_WORKER:
+        again = dataclasses.replace(
+            launch, run_dir=path, overwrite=False, config=""
+        )
+        print(f"go on with:\n  python -m tfvae.train {flags.to_argv(again)}")
     return status
 
 
@@ -147,28 +157,6 @@ def run(
         return STATUS_OF_SIGNAL[name]
     print(f"run folder: {run_dir}  {_next_command(run_dir)}")
     return program.DONE
-
-
-def _join(
-    job: cluster.Cluster | None,
-    line: flags.CommandLine[flags.Launch],
-    config: Config,
-) -> tuple["tf.distribute.Strategy", Config]:
-    """Returns the strategy, and the settings: those of the job's chief."""
-    from tfvae import rendezvous, strategy
-
-    if job is None:
-        return strategy.make_strategy(line.launch.strategy), config
-    timeout = line.launch.worker_timeout
-    settings = rendezvous.meet(
-        job, given=line.given, settings=dataclasses.asdict(config),
-        timeout=timeout,
-    )  # fmt: skip
-    config = Config(**settings)
-    if len(job.addresses) == 1:
-        return strategy.make_strategy("mirrored"), config
-    with program.quiet_start():
-        return strategy.multi_worker(job, timeout=timeout), config
 
 
 def _settings_and_path(
@@ -259,7 +247,7 @@ def _finish(
     config: Config, model: "Learner", splits: "Splits", recorder: "Recorder"
 ) -> None:
     """Measures the best weights on the test set; writes figures and result."""
-    from tfvae import build, callbacks, training
+    from tfvae import build, callbacks, provenance, training
 
     run_dir, rows = recorder.run_dir, recorder.rows
     recorder.load_best()
@@ -290,7 +278,7 @@ def _finish(
         "dataset": config.dataset,
         "images_per_second": callbacks.throughput(rows, recorder.num_examples),
         "train_seconds": sum(row["seconds"] for row in rows),
-        "versions": _versions(),
+        **provenance.provenance(splits, model),
     }
     run_dir.write_json("result.json", result)
     text = "  ".join(f"{key} {value:.4g}" for key, value in measured.items())
@@ -300,12 +288,6 @@ def _finish(
             "warning: the latents carry nothing, the posterior has collapsed "
             "onto the prior; try --kl_schedule=linear:2, or a larger --C"
         )
-
-
-def _versions() -> dict[str, str]:
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    own = {"tfvae": tfvae.__version__, "python": platform.python_version()}
-    return own | versions
 
 
 def _next_command(run_dir: "RunDir") -> str:

@@ -10,7 +10,6 @@ import tensorflow as tf
 import tf_keras
 
 from tfvae import board, callbacks, progress, resolve
-from tfvae.recorder import Recorder
 from tfvae.config import Config
 from tfvae.data import pipeline
 from tfvae.data.resident import Resident, View
@@ -20,7 +19,9 @@ from tfvae.learner import Learner
 from tfvae.loop import Loop, ResidentLoop, ScannedLoop, StreamLoop
 from tfvae.objectives.table import OBJECTIVES
 from tfvae.pace import Pace
+from tfvae.recorder import Recorder
 from tfvae.replicas import WorkerShare
+from tfvae.watchers import Watchers
 
 if TYPE_CHECKING:  # asked for, it is loaded by the program
     from tfvae.profiling.profile import Profile
@@ -124,10 +125,12 @@ def loop_over(
     view = resolve.view(config)
     key = (id(split), training, config.batch_size, *view.values())
     if key not in model.loops:
-        make = (
-            _make_resident if isinstance(split, ArraySplit) else _make_stream
-        )
-        model.loops[key] = loop = make(config, model, split, training)
+        loop: Loop
+        if isinstance(split, ArraySplit):
+            loop = _make_resident(config, model, split, training)
+        else:
+            loop = _make_stream(config, model, split, training)
+        model.loops[key] = loop
         loop.pace = Pace(int(config.steps_per_execution), model.workers)
     return model.loops[key]
 
@@ -144,12 +147,11 @@ def display(
       splits: the data.
       recorder: of the run.
     """
-    tensorboard = tf_keras.callbacks.TensorBoard(
-        recorder.run_dir.file("tensorboard"), write_graph=False
-    )
+    folder = recorder.run_dir.file("tensorboard")
+    tensorboard = tf_keras.callbacks.TensorBoard(folder, write_graph=False)
     with progress.Progress(recorder, num_epochs=config.epochs) as bar:
         pictures = _make_board(config, model, splits, recorder)
-        yield [bar, tensorboard, pictures]
+        yield [bar, Watchers([tensorboard, pictures], folder)]
 
 
 def is_warmed_up(config: Config, epoch: int) -> bool:

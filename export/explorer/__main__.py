@@ -44,7 +44,12 @@ class Exploring:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             settings.check(field, getattr(self, field.name))
-        _, _, port = urllib.parse.urlsplit(self.url).netloc.rpartition(":")
+        try:
+            _, _, port = urllib.parse.urlsplit(self.url).netloc.rpartition(":")
+        except ValueError as error:
+            raise InputError(
+                f"`url` {self.url} is no address: {error}."
+            ) from error
         if port.isdigit() and not 0 < int(port) < 65536:
             raise InputError(
                 f"`url` {self.url} must have a port from 1 to 65535."

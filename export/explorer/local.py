@@ -30,7 +30,8 @@ def listen(page: bytes, *, host: str, port: int) -> HttpServer:
     except OSError as error:
         raise InputError(
             f"`port` {port} of `host` {host} cannot be listened on: "
-            f"{os.strerror(error.errno or 0)}; give others, as --port=0 for a free one."
+            f"{os.strerror(error.errno or 0)}; give others, as --port=0 for a "
+            "free one."
         ) from error
 
 

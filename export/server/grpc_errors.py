@@ -29,9 +29,7 @@ def answered(
                 STATUS_CODES[error.code], _shortened(error.message)
             )
         except MemoryError:
-            return context.abort(
-                grpc.StatusCode.RESOURCE_EXHAUSTED, TOO_LARGE
-            )
+            return context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, TOO_LARGE)
 
     return answer
 

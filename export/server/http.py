@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import threading
@@ -15,6 +16,7 @@ from export.server.rest import App
 KEEP_ALIVE_SECONDS = 60
 CLOSING_SECONDS = 10  # for the requests under way
 MOST_HEADER_BYTES = 1 << 20
+NO_MORE_FILES = (errno.EMFILE, errno.ENFILE)
 MOST_CONNECTIONS = 1024  # any more are answered 503
 LOG = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ class HttpServer:
     def __init__(self, app: App, listening: socket.socket) -> None:
         self.port: int = listening.getsockname()[1]
         self._listening = listening
+        self._has_told = False
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -44,6 +47,7 @@ class HttpServer:
                 log_level="error",  # a bad request is the client's affair
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=CLOSING_SECONDS,
                 h11_max_incomplete_event_size=MOST_HEADER_BYTES,
@@ -62,16 +66,19 @@ class HttpServer:
         self._listening.close()
 
     async def _serve(self) -> None:
-        asyncio.get_running_loop().set_exception_handler(_tell)
+        asyncio.get_running_loop().set_exception_handler(self._tell)
         await self._server.serve(sockets=[self._listening])
 
-
-def _tell(loop: asyncio.AbstractEventLoop, failure: dict[str, Any]) -> None:
-    """Logs in one line that the system is out of something, as of files."""
-    if isinstance(error := failure.get("exception"), OSError):
-        LOG.error("%s: %s", failure["message"], error)
-    else:
-        loop.default_exception_handler(failure)
+    def _tell(
+        self, loop: asyncio.AbstractEventLoop, failure: dict[str, Any]
+    ) -> None:
+        """Logs in one line, once, that the system has no more open files."""
+        error = failure.get("exception")
+        if not isinstance(error, OSError) or error.errno not in NO_MORE_FILES:
+            loop.default_exception_handler(failure)
+        elif not self._has_told:
+            self._has_told = True
+            LOG.error("connections have to wait: %s", error.strerror)
 
 
 def start_http(app: App, *, host: str, port: int) -> HttpServer:

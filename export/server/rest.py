@@ -19,6 +19,7 @@ MOST_BODY_BYTES = 2**31 - 1  # as gRPC
 MOST_SKIPPED_BYTES = 1 << 28  # of a larger one
 TOO_LARGE, ELSEWHERE, OTHER_HTTP = 413, 403, 400
 VERSIONS = ("1.0", "1.1")
+ENDING = "The server is ending"
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -68,14 +69,15 @@ def make_app(
         try:
             _check_head(scope, is_local=is_local)
             body = await _read(receive, most=max_request_bytes)
+            answer = await _answer(front, scope, body, threads=threads)
         except _GoneError:
             return
+        except asyncio.CancelledError:
+            answer = front.refuse(ServingError(Code.UNAVAILABLE, ENDING))
         except _RefusedError as refusal:
             answer = front.refuse(refusal, status=refusal.status)
             headers = {**answer.headers, "connection": "close"}
             answer = dataclasses.replace(answer, headers=headers)
-        else:
-            answer = await _answer(front, scope, body, threads=threads)
         await _send(send, answer)
 
     return app

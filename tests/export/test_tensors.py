@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from export import tensors
 from export.protos import tensor_pb2, types_pb2
 from export.tensors import to_array, to_proto
 
@@ -162,3 +163,17 @@ def test_an_array_read_is_its_own() -> None:
     array = to_array(proto)
     array[0] = 7.0
     assert to_array(proto)[0] == 0.0
+
+
+def test_a_value_is_not_repeated_without_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert tensors.MOST_REPEATED_BYTES == 1 << 26
+    monkeypatch.setattr(tensors, "MOST_REPEATED_BYTES", 1 << 12)
+    proto = _proto("DT_FLOAT", (1 << 10,), float_val=[0.5])
+    assert to_array(proto).sum() == 1 << 9
+    proto.tensor_shape.dim[0].size += 1
+    with pytest.raises(ValueError, match=r"too large a tensor: \(1025,\)"):
+        to_array(proto)
+    proto.float_val.extend(bytes(1 << 6))  # a sixteenth of it is there
+    assert to_array(proto).shape == (1025,)

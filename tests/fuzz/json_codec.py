@@ -26,7 +26,7 @@ def seeds() -> Iterator[bytes]:
     yield b'{"signature_name": "decode", "instances": [[1, 2.5, -3e-2]]}'
     yield b'{"inputs": {"a": [true, null], "b": "\\u00e9\\ud83d\\ude00"}}'
     yield b'{"instances": [{"b64": "AAA="}, {"b64": "AA"}]}'
-    yield b'\xef\xbb\xbf[NaN, Infinity, -Inf, 1e308, 5e-324, 0.1]'
+    yield b"\xef\xbb\xbf[NaN, Infinity, -Inf, 1e308, 5e-324, 0.1]"
     yield b'{"examples": [{"x": [1, 2], "y": "a"}], "context": {"z": 1.5}}'
     yield b"[18446744073709551616, -9223372036854775809, 123456789.123456789]"
     yield b"[" * 99 + b"]" * 99
@@ -48,9 +48,7 @@ def same(one: Any, other: Any) -> bool:
     """
     if isinstance(one, float) or isinstance(other, float):
         both = math.isnan(one) and math.isnan(other)
-        return both or math.isclose(
-            one, other, rel_tol=1e-14, abs_tol=2.3e-308
-        )
+        return both or math.isclose(one, other, rel_tol=1e-14, abs_tol=2.3e-308)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, str) and isinstance(other, str) and one != other:
@@ -78,7 +76,7 @@ def read(body: bytes) -> None:
     try:
         value = json_text.read(body)
     except JsonError as error:
-        assert 0 <= error.offset <= len(body)
+        check_offset(error, body)
         return
     with contextlib.suppress(ValueError, RecursionError):
         expected = python_reads(body)
@@ -91,6 +89,11 @@ def read(body: bytes) -> None:
     with contextlib.suppress(ServingError, RecursionError):
         json_examples.check(value)
     to_tensors(value)
+
+
+def check_offset(error: JsonError, body: bytes) -> None:
+    """Makes sure that an error is told of a place in the body."""
+    assert 0 <= error.offset <= len(body)
 
 
 def to_tensors(value: Any) -> None:

@@ -20,7 +20,10 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("name", "fewest"), [("npz", 500), ("images", 200)])
+@pytest.mark.parametrize(
+    ("name", "fewest"),
+    [("npz", 500), ("images", 200), ("json_codec", 1000)],
+)
 def test_fuzzer_finds_nothing(
     name: str, fewest: int, tmp_path: pathlib.Path
 ) -> None:

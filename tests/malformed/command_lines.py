@@ -158,5 +158,7 @@ COMMAND_LINES: list[tuple[str, list[str], str]] = [
     ("rollout", ["status"], "`export_dir` must name the folder of an export"),
     ("rollout", ["promote", "--offline", "--url=http://h:1"], "exclude each"),
     ("explorer", ["--nothing=1"], "unknown flag `nothing`"),
+    ("explorer", ["--url=http://[0]"], "`url` http://[0] is no address"),
+    ("client", ["decode", "--out=a.png", "--url=http://[0]"], "http://[0]"),
     ("explorer", ["--port=x"], "`port` must be"),
 ]  # fmt: skip

@@ -54,7 +54,9 @@ class Case(NamedTuple):
         )
 
 
-def send(port: int, *parts: bytes, pause: float = 0, ends: bool = False) -> bytes:
+def send(
+    port: int, *parts: bytes, pause: float = 0, ends: bool = False
+) -> bytes:
     """Returns all that comes back until the connection is closed.
 
     Args:

@@ -1,5 +1,6 @@
 """Whatever comes over a connection: 4xx, or the connection is closed soon."""
 
+import contextlib
 import socket
 import time
 
@@ -62,7 +63,8 @@ RAW: tuple[tuple[str, bytes, int, str], ...] = (
     ("HTTP/2.0", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400,
      "HTTP/2.0 is not spoken here; use HTTP/1.1"),
     ("HTTP/3.0", b"GET / HTTP/3.0\r\nHost: localhost\r\n\r\n", 400, "HTTP/3.0"),
-    ("HTTP/1.1.1", b"GET / HTTP/1.1.1\r\nHost: localhost\r\n\r\n", 400, NO_HTTP),
+    ("HTTP/1.1.1", b"GET / HTTP/1.1.1\r\nHost: localhost\r\n\r\n", 400,
+     NO_HTTP),
     ("HTTX", b"GET / HTTX/1.1\r\nHost: localhost\r\n\r\n", 400, NO_HTTP),
     ("a TLS hello", HELLO + b"\r\n\r\n", 400, NO_HTTP),
     ("a short TLS hello", HELLO[:99], 400, NO_HTTP),
@@ -160,10 +162,11 @@ def test_slow_sender_of_a_second_request_is_given_up(ports: Ports) -> None:
         connection.sendall(GET + b"\r\n")
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
         end = time.monotonic() + 2
-        with pytest.raises(ConnectionError):
+        with contextlib.suppress(ConnectionError):
             while time.monotonic() < end:
                 connection.sendall(b"G")
                 time.sleep(0.02)
+        assert time.monotonic() < end
 
 
 def test_sender_who_is_slow_but_goes_on_is_answered(ports: Ports) -> None:

@@ -33,8 +33,9 @@ texts = st.text(st.characters(codec=None), max_size=9) | st.sampled_from(
 )
 values = st.recursive(
     st.none() | st.booleans() | numbers | texts,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(texts, inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4)
+    ),
     max_leaves=20,
 )
 documents = values | st.fixed_dictionaries(

@@ -1,5 +1,6 @@
 """What an objective sees of one training step, and what it gives back."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import tensorflow as tf
@@ -48,6 +49,29 @@ class Losses(NamedTuple):
     model: tf.Tensor
     encoder: tf.Tensor | None = None
     adversary: tf.Tensor | None = None
+
+    def with_variables(
+        self,
+        networks: Mapping[str, tf_keras.layers.Layer],
+        adversary: tf_keras.Model | None,
+    ) -> list[tuple[tf.Tensor, list[tf.Variable]]]:
+        """Returns each loss with the variables that it moves.
+
+        Args:
+          networks: of the model, by name.
+          adversary: the objective's own network; or None.
+        """
+        names, parts = list(networks), []
+        if self.encoder is not None:
+            names.remove("encoder")
+            encoder = networks["encoder"]
+            parts.append((self.encoder, encoder.trainable_variables))
+        rest = [v for n in names for v in networks[n].trainable_variables]
+        parts.append((self.model, rest))
+        if self.adversary is not None:
+            assert adversary is not None
+            parts.append((self.adversary, adversary.trainable_variables))
+        return parts
 
 
 class Objective(Protocol):

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from export.client import AsyncClient, Client
-from export.client.address import Address, Target, read_url
+from export.client.address import Address, Security, Target, read_url
 from tfvae.errors import InputError
 
 
@@ -100,3 +100,8 @@ def test_wrong_settings_are_refused(
     for kind in (Client, AsyncClient):
         with pytest.raises(InputError, match=re.escape(words)):
             kind(url, **settings)
+
+
+def test_passwords_in_headers_are_not_shown() -> None:
+    security = Security(headers={"Authorization": "Bearer secret"}, ca="a.pem")
+    assert repr(security) == "Security(ca='a.pem', cert='', key='')"

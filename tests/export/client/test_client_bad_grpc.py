@@ -83,6 +83,10 @@ def test_a_tensor_that_cannot_be_read() -> None:
     ):
         with pytest.raises(BadAnswer, match="a tensor that cannot be read: "):
             client.decode(Z)
+        response.outputs["x"].float_val.append(0.5)
+        response.outputs["x"].tensor_shape.dim[0].size = 1 << 28  # of 1 GB
+        with pytest.raises(BadAnswer, match="too large a tensor: "):
+            client.decode(Z)
         response.outputs["x"].tensor_shape.dim[0].size = 3
         with pytest.raises(BadAnswer, match=r"`x` should be \[batch, 6\]; the"):
             client.decode(Z)

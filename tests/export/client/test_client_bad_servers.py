@@ -259,6 +259,24 @@ def test_an_answer_without_an_end(start: bytes, block: bytes) -> None:
     assert str(error) == "an answer of more than 100000 bytes"
 
 
+def test_no_proxy_of_the_environment_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with (
+        serving(bad.says(http(STATUS))) as (port, moments),
+        serving(bad.says(http(STATUS))) as (proxy, wrong_moments),
+    ):
+        for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "grpc_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        with Client(f"http://127.0.0.1:{port}", timeout=5) as client:
+            assert client.status()[0].version == 3
+        _fails(f"grpc://127.0.0.1:{bad.refused_port()}", timeout=1)
+    assert len(moments) == 1
+    assert wrong_moments == []
+
+
 def test_headers_without_an_end() -> None:
     error = _fails_with(bad.floods(HEAD, b"X-A: " + b"a" * 9999 + b"\r\n"))
     assert type(error) is BadAnswer

@@ -77,6 +77,16 @@ def test_transparent_pixels_are_white(
     )
 
 
+def test_large_file_is_not_read(explored: Explored, png: pathlib.Path) -> None:
+    with png.open("wb") as file:
+        file.truncate((1 << 26) + 1)
+    explored.open()
+    explored.upload("#file", png)
+    assert explored.text("#example-error") == (
+        "an image.png has more than 67108864 bytes; give a smaller image."
+    )
+
+
 def test_dropped_image_is_read(explored: Explored, png: pathlib.Path) -> None:
     explored.open()
     written(png, LEVELS)

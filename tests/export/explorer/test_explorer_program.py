@@ -17,6 +17,8 @@ from export import explorer
 from export.explorer import __main__ as program
 from export.explorer import local, reach
 from export.server.http import HttpServer
+from tests.export.client.bad_servers import http as http_answer
+from tests.export.client.bad_servers import says, serving
 from tests.export.explorer.row_server import RowServer
 from tfvae.errors import InputError
 from tfvae.flags import HelpRequested
@@ -62,6 +64,24 @@ def test_server_must_let_pages_ask(server: RowServer) -> None:
         "with --rest_api_enable_cors_support=true",
     ):
         reach.find_model(server.url, "")
+
+
+def test_redirect_is_not_followed_nor_a_proxy_asked(
+    server: RowServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = http_answer(
+        b"", status="302 Found", Location=f"{server.url}/v1/models/vae"
+    )
+    with serving(says(elsewhere)) as (port, moments):
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert reach.find_model(server.url, "") == "vae"
+        assert moments == []
+        with pytest.raises(
+            InputError, match="answers 302, but not as TensorFlow"
+        ):
+            reach.find_model(f"http://127.0.0.1:{port}", "vae")
 
 
 def test_server_must_be_there() -> None:

@@ -57,9 +57,7 @@ class HeldModels:
         ]
         return [s for s in every if version in (None, s.version)]
 
-    def reload(
-        self, config: object, *, is_wanted: Callable[[], bool]
-    ) -> None:
+    def reload(self, config: object, *, is_wanted: Callable[[], bool]) -> None:
         """Notes a configuration; refuses one without a model."""
         assert is_wanted()
         if not config.model_config_list.config:

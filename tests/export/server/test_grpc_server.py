@@ -127,6 +127,42 @@ def test_closing_lets_a_request_end(
         assert not closing.is_alive()
 
 
+def test_closing_waits_for_no_request_for_ever(
+    manager: served_models.HeldModels,
+    echo: _Echo,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grpc_server, "CLOSING_SECONDS", 0.1)
+    server = _start(manager)
+    echo.may_go.clear()
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        future = Stub(channel).Predict.future(
+            predict_request("echo", x=np.ones(3))
+        )
+        assert echo.started.wait(10)
+        start = time.monotonic()
+        server.close()
+        assert time.monotonic() - start < 3
+        echo.may_go.set()
+        assert future.code().name in ("CANCELLED", "UNAVAILABLE")
+
+
+def test_too_many_requests_are_told(
+    manager: served_models.HeldModels,
+    echo: _Echo,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grpc_server, "MOST_REQUESTS", 2)
+    echo.may_go.clear()
+    with served(manager, max_threads=1) as channel:
+        request = predict_request("echo", x=np.ones(3))
+        futures = [Stub(channel).Predict.future(request) for _ in range(5)]
+        codes = [future.code().name for future in futures[4:]]
+        echo.may_go.set()
+        codes += [future.code().name for future in futures[:4]]
+    assert sorted(set(codes)) == ["OK", "RESOURCE_EXHAUSTED"]
+
+
 def test_a_request_given_up_leaves_the_server_alive(
     manager: served_models.HeldModels, echo: _Echo
 ) -> None:

@@ -172,9 +172,7 @@ def test_large_text_with_an_integer_beyond_64_bits() -> None:
 
 @pytest.mark.parametrize("padding", [b"", b" " * json_text.LARGE_BYTES])
 @pytest.mark.parametrize(("left", "right"), [(b"[", b"]"), (b'{"":', b"}")])
-def test_nesting_has_a_limit(
-    padding: bytes, left: bytes, right: bytes
-) -> None:
+def test_nesting_has_a_limit(padding: bytes, left: bytes, right: bytes) -> None:
     value = json_text.read(padding + left * 1000 + b"7" + right * 1000)
     depth = 0
     while value != 7:

@@ -17,7 +17,8 @@ def test_own_name(host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     ["", "evil.example", "localhost.evil.example:8501", "notlocalhost",
-     "127.0.0.1.evil.example", "0.0.0.0", "192.168.1.2", "[::]", "::", "[fe80::1]",
+     "127.0.0.1.evil.example", "0.0.0.0", "192.168.1.2", "[::]", "::",
+     "[fe80::1]",
      "localhost@evil.example", "2130706433", "127.1", "localhost:80:80"],
 )  # fmt: skip
 def test_other_name(host: str) -> None:

@@ -132,6 +132,74 @@ def test_reload_that_waits_ends_with_the_manager(
     )
 
 
+def test_reload_that_nobody_waits_for_ends(
+    make: Make,
+    base: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(manager_module, "LOOK_SECONDS", 0.01)
+    manager = ready(make(make_config({"m": base})))
+    empty = make_versions(tmp_path / "empty", "no-version")
+    config, left = make_config({"m": base, "n": empty}), threading.Event()
+    waiting = threading.Thread(
+        target=refusal,
+        args=(
+            lambda: manager.reload(config, is_wanted=lambda: not left.wait(0)),
+        ),
+    )
+    waiting.start()
+    until(lambda: manager._config == config)
+    # Nor does one wait that comes behind it.
+    assert refusal(lambda: manager.reload(config, is_wanted=lambda: False)) == (
+        Code.CANCELLED,
+        "Nobody waits for the reload",
+    )
+    left.set()
+    waiting.join(5)
+    assert not waiting.is_alive()
+    manager.reload(make_config({"m": base}))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc", "{base}/../../other", "{base}-link", "/", "gs://bucket/m",
+     "/a\0b"],
+)  # fmt: skip
+def test_request_may_not_load_from_elsewhere(
+    make: Make, base: pathlib.Path, tmp_path: pathlib.Path, path: str
+) -> None:
+    (tmp_path / "base-link").symlink_to("/etc")
+    manager = ready(make(make_config({"m": base})))
+    path = path.replace("{base}", str(base))
+    code, message = refusal(
+        lambda: manager.reload(make_config({"m": base, "n": path}))
+    )
+    assert code == Code.PERMISSION_DENIED
+    assert message == (
+        f"Model n is at {path}; a request may only load what lies beside the "
+        "models, or the configuration, with which this development server was "
+        "started"
+    )
+    assert states(manager) == {2: "AVAILABLE"}
+
+
+def test_request_may_load_what_lies_beside_the_configuration(
+    make: Make, base: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    aside = tmp_path / "aside"
+    new = make_versions(aside / "deeper" / "new", 5)
+    manager = make(
+        make_config({"m": base}),
+        model_config_file=str(aside / "models.config"),
+        file_system_poll_wait_seconds=0.01,
+    )
+    manager.start()
+    manager.reload(make_config({"n": new}))
+    with manager.use("n") as servable:
+        assert servable.version == 5
+
+
 def test_empty_configuration_is_ready_and_may_grow(
     make: Make, base: pathlib.Path
 ) -> None:

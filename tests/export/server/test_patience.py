@@ -13,7 +13,7 @@ import pytest
 from export.server import patience
 from export.server.http import HttpServer, start_http
 
-SECONDS = 0.2
+SECONDS = 0.12
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"
 
 
@@ -119,7 +119,10 @@ def test_answer_that_is_not_taken() -> None:
         time.sleep(SECONDS / 2)
         connection.sendall(HEAD + b"Content-Length: 0\r\n\r\n")
         # The client would be told of the end behind the rest of the answer.
-        kept, end = server._server.server_state.connections, time.monotonic() + 2
+        kept, end = (
+            server._server.server_state.connections,
+            time.monotonic() + 2,
+        )
         while kept:
             assert time.monotonic() < end, "it is kept"
             time.sleep(0.005)

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -233,3 +234,54 @@ def test_a_large_batch_comes_back_to_the_bit(server: HttpServer) -> None:
     _, _, content = _ask(server, "POST", PREDICT, body)
     values = np.array(json.loads(content)["predictions"], np.float32)
     np.testing.assert_array_equal(values, images)
+
+
+def test_request_that_does_not_come_holds_up_no_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("export.server.http.CLOSING_SECONDS", 0.2)
+    with contextlib.ExitStack() as served:
+        server = served.enter_context(_served())
+        connection = socket.create_connection(("127.0.0.1", server.port), 10)
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+        connection.sendall(head + b"{")
+        time.sleep(0.1)
+        served.close()
+        answer = connection.recv(999)
+        connection.close()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert answer.endswith(b'"error": "The server is ending"\n}')
+    assert "Traceback" not in caplog.text
+
+
+def test_other_versions_and_other_hosts_are_refused() -> None:
+    with _served(is_local=True) as server:
+        for host in ("localhost", "127.0.0.1:1", "[::1]"):
+            assert _ask(server, "GET", "/v1/models/m", host=host)[0] == 200
+        status, headers, content = _ask(
+            server, "GET", "/v1/models/m", host="evil.example"
+        )
+        assert (status, headers["connection"]) == (403, "close")
+        assert json.loads(content)["error"].startswith(
+            "this server answers requests to localhost and 127.0.0.1 alone; to"
+        )
+    with _served() as server:
+        assert _ask(server, "GET", "/v1/models/m", host="a.example")[0] == 200
+
+
+def test_body_without_an_end_is_read_no_further(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rest, "MOST_SKIPPED_BYTES", 1 << 17)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"ffff\r\n%s\r\n" % bytes(0xFFFF)
+    with (
+        _served(max_request_bytes=9) as server,
+        socket.create_connection(("127.0.0.1", server.port), 10) as connection,
+    ):
+        connection.sendall(head)
+        end = time.monotonic() + 5
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() < end:
+                connection.sendall(chunk)
+        assert time.monotonic() < end

@@ -1,0 +1,231 @@
+"""Rounds of train, evaluate, search, export and serve, each with one fault.
+
+python -m tests.benchmarks.soak FOLDER [--rounds=24] [--at_once=1]
+
+Every round runs all five on `digits` in a folder of its own; in one of them
+there is a fault, after which the same command is given again. A fault is
+survived if the program ended with one clear line and the status for it, or went
+on; if nothing is half-written; and if all results are then those of a round
+without a fault, to the bit. Writes FOLDER/soak.json and FOLDER/soak.md, and
+needs the right to mount a tmpfs.
+"""
+
+import csv
+import dataclasses
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks import disturbances, faults
+from tests.benchmarks.disturbances import FAULTS, SMALL, Fault
+from tests.benchmarks.faults import Started
+from tests.export.server_process import free_port
+
+SEARCH = ("--algorithm=random", "--max_trials=3", "--epochs=2",
+          "--nll_samples=5", "--nll_examples=20", *SMALL)  # fmt: skip
+STAGES = ("train", "evaluate", "search", "export", "serve")
+CLOCKED = {"seconds", "train_seconds"}  # columns that a clock measured
+MOST_TRIES = 4
+
+
+@dataclasses.dataclass
+class Round:
+    """What came of a round.
+
+    Attributes:
+      statuses: of the disturbed program, a number a try.
+      told: the line that the user sees.
+      flaws: why the fault was not survived; a sentence each.
+    """
+
+    fault: str
+    where: str
+    statuses: list[int] = dataclasses.field(default_factory=list)
+    told: str = ""
+    flaws: list[str] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+
+
+def command(stage: str, folder: pathlib.Path) -> tuple[str, ...]:
+    """Returns module and flags of a stage other than "serve"."""
+    run = f"--run_dir={folder / 'run'}"
+    return {
+        "train": ("tfvae.train", run, "--epochs=12", *SMALL),
+        "launch": ("tfvae.launch", "--workers=2", "--", run, "--epochs=12",
+                   *SMALL),
+        "evaluate": ("tfvae.evaluate", run, "--num_samples=50"),
+        "search": ("tuning.search", f"--directory={folder / 'search'}",
+                   *SEARCH),
+        "export": ("export.saved_model", run, "--parts=decoder",
+                   f"--export_dir={folder / 'export'}"),
+    }[stage]  # fmt: skip
+
+
+def play(
+    stage: str, folder: pathlib.Path, fault: Fault | None, noted: Round
+) -> None:
+    """Gives the command of a stage until it is done.
+
+    Args:
+      stage: one of STAGES, or "launch".
+      folder: of the round.
+      fault: for the first try; None: there is none.
+      noted: is told of each try.
+    """
+    attempt = _serve if stage == "serve" else _run
+    if fault:
+        fault.before(folder)
+    for number in range(MOST_TRIES):
+        now = fault if number == 0 else None
+        status, told, wrong = attempt(stage, folder, now)
+        if fault:
+            noted.statuses.append(status)
+            noted.flaws += wrong
+            noted.told = noted.told or told
+        elif status:
+            noted.flaws.append(f"{stage}: status {status}, {told}")
+        if now:
+            if status not in now.statuses:
+                noted.flaws.append(f"status {status} is not of this fault")
+            now.after(folder)
+        if not status:
+            return
+    noted.flaws.append(f"{stage} was never done")
+
+
+def _run(
+    stage: str, folder: pathlib.Path, fault: Fault | None
+) -> tuple[int, str, list[str]]:
+    """Returns status, what was told, and what is wrong with a try."""
+    program = Started(*command(stage, folder))
+    wrong = []
+    if fault:
+        was_there = program.wait_until(lambda: fault.is_due(folder))
+        if was_there:
+            wrong += fault.act(program, folder) or []
+        elif not fault.may_end_before:
+            wrong.append("it ended before the fault")
+    status = program.wait()
+    wrong += program.left_behind() + program.misspoken()
+    return status, disturbances.told_by(program, status), wrong
+
+
+def _serve(
+    stage: str, folder: pathlib.Path, fault: Fault | None
+) -> tuple[int, str, list[str]]:
+    """Starts the server, asks it once, ends it; returns what `_run` does."""
+    port, other = free_port(), free_port()
+    server = Started(
+        "export.serve", f"--export_dir={folder / 'export'}",
+        "--server=development", f"--rest_port={port}", f"--grpc_port={other}",
+    )  # fmt: skip
+    wrong = []
+    server.wait_until(lambda: any("answers" in t for t in server.stdout()))
+    if fault:
+        wrong += fault.act(server, folder) or []
+    client = Started(
+        "export.client", "sample", f"--url=http://127.0.0.1:{port}",
+        "--num=3", "--wait=20", f"--out={folder / 'draws.npz'}",
+    )  # fmt: skip
+    status = client.wait()
+    wrong += client.misspoken()
+    server.process.terminate()
+    server.wait()
+    wrong += server.left_behind() + server.misspoken()
+    return status, disturbances.told_by(client, status), wrong
+
+
+def results(folder: pathlib.Path) -> dict[str, Any]:
+    """Returns what a round ended with, without what a clock measured."""
+    with (folder / "search" / "trials.csv").open(newline="") as file:
+        trials = [
+            {name: row[name] for name in sorted(set(row) - CLOCKED)}
+            for row in csv.DictReader(file)
+        ]
+    with np.load(folder / "draws.npz") as arrays:
+        draws = {name: arrays[name].tobytes().hex() for name in arrays}
+    evaluation = json.loads((folder / "run" / "evaluation.json").read_text())
+    for name in ("seconds", "versions"):
+        evaluation.pop(name, None)
+    return {"evaluation": evaluation, "trials": trials, "draws": draws}
+
+
+def play_round(
+    folder: pathlib.Path, fault: Fault | None, undisturbed: pathlib.Path | None
+) -> Round:
+    """Plays all stages of a round; compares it.
+
+    Args:
+      folder: of the round; removed where there is no flaw.
+      fault: of the round; None: there is none.
+      undisturbed: round to compare with; None: there is none.
+    """
+    began = time.monotonic()
+    noted = Round(*((fault.name, fault.stage) if fault else ("none", "")))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with disturbances.mounted(folder) if fault and fault.mounts else _none():
+        for stage in STAGES:
+            if stage == "train" and noted.where == "launch":
+                stage = "launch"
+            play(stage, folder, fault if stage == noted.where else None, noted)
+        if undisturbed:
+            noted.flaws += _compared(folder, undisturbed)
+    noted.seconds = time.monotonic() - began
+    return noted
+
+
+def _compared(folder: pathlib.Path, undisturbed: pathlib.Path) -> list[str]:
+    try:
+        found = faults.differences(folder / "run", undisturbed / "run")
+        found += faults.differences(
+            folder / "search" / "best" / "run",
+            undisturbed / "search" / "best" / "run",
+        )
+        own, others = results(folder), results(undisturbed)
+    except OSError as error:
+        return [f"no result: {error}"]
+    found += [f"{key} differs" for key in own if own[key] != others[key]]
+    for name in ("run", "search"):
+        found += faults.flaws(folder / name)
+    found += [f"{path.name} was left" for path in folder.glob("export/*/.*")]
+    return found
+
+
+def markdown(rounds: Sequence[Round]) -> str:
+    """Returns a table, a row a kind of fault."""
+    lines = [
+        "| fault | where | tried | survived | what the user sees |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for fault, where in dict.fromkeys((r.fault, r.where) for r in rounds):
+        same = [r for r in rounds if (r.fault, r.where) == (fault, where)]
+        survived = sum(not r.flaws for r in same)
+        told = f"`{same[0].told}`" if same[0].told else "nothing"
+        status = same[0].statuses[0] if same[0].statuses else "?"
+        lines.append(
+            f"| {fault} | {where} | {len(same)} | {survived} | status {status}:"
+            f" {told} |"
+        )
+    return "\n".join(lines)
+
+
+def main(folder: str, *more: str) -> int:
+    """Plays all rounds, prints the table; returns 1 where one failed."""
+    given = dict(word.removeprefix("--").split("=") for word in more)
+    home = pathlib.Path(folder).absolute()
+    names = given.get("only", "").split(",") if "only" in given else None
+    table = [FAULTS[i % len(FAULTS)] for i in range(int(given.get("rounds", 24)))]
+    ...
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
