@@ -3,26 +3,37 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from tfvae import cluster, program
+from tfvae import cluster, flags, program
 from tfvae.config import Config
+from tfvae.errors import InputError
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to load, and --help must not wait
     import tensorflow as tf
 
 MULTI_WORKER = "multi_worker"
+ALONE = {  # flags of a process alone, and why
+    "num_virtual_devices": "a worker has one CPU; start more workers",
+    "profile": "it looks at one process; profile a run of one",
+}
 
 
-def job_of(strategy: str) -> cluster.Cluster | None:
+def job_of(launch: flags.Launch) -> cluster.Cluster | None:
     """Returns the job that this process is a worker of; None: it is alone.
 
     Args:
-      strategy: as `--strategy` names it.
+      launch: how it was started.
 
     Raises:
-      InputError: it should be in a job, and is told of none.
+      InputError: it should be in a job, and is told of none, or of what no
+        worker can do.
     """
-    if strategy != MULTI_WORKER:
+    if launch.strategy != MULTI_WORKER:
         return None
+    for name, reason in ALONE.items():
+        if getattr(launch, name):
+            raise InputError(
+                f"`{name}` cannot be with `strategy` multi_worker: {reason}."
+            )
     return cluster.from_environment()
 
 

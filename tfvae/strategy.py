@@ -69,6 +69,10 @@ def multi_worker(cluster: Cluster, *, timeout: int) -> tf.distribute.Strategy:
     Args:
       cluster: the job, of several workers that all call this now.
       timeout: seconds to wait for them; then the process ends.
+
+    Raises:
+      InputError: the worker's own port is taken.
+      LostWorkerError: another worker has gone meanwhile.
     """
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.addresses)}),
@@ -76,8 +80,14 @@ def multi_worker(cluster: Cluster, *, timeout: int) -> tf.distribute.Strategy:
         task_id=cluster.index,
         rpc_layer="grpc",
     )
-    with noticing_lost_workers(), _ending_after(timeout):
-        made = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    try:
+        with noticing_lost_workers(), _ending_after(timeout):
+            made = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    except tf.errors.UnknownError as error:
+        raise InputError(
+            f"{cluster.addresses[cluster.index]} cannot be listened at: "
+            f"{error.message}; choose another port."
+        ) from error
     # TensorFlow takes SIGTERM for itself, and does nothing about it.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return made

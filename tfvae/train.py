@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     """Reads the command line, trains, and returns the exit status."""
     line = flags.parse(flags.Launch, argv, summary=SUMMARY)
     launch = line.launch
-    job = membership.job_of(launch.strategy)
+    job = membership.job_of(launch)
     with program.quiet_start():
         program.start_tensorflow(
             launch.num_virtual_devices, uses_devices=job is None

@@ -31,6 +31,7 @@ class Started:
     """
 
     def __init__(self, *words: str) -> None:
+        self.words = words
         self._mark = f"{MARK}={uuid.uuid4().hex}".encode()
         self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 (as long as self)
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
@@ -113,16 +114,22 @@ class Started:
         return found
 
     def wait_until(
-        self, is_so: Callable[[], bool], every: float = 0.002
+        self,
+        is_so: Callable[[], bool],
+        *,
+        every: float = 0.002,
+        within: float = MOST_SECONDS,
     ) -> bool:
-        """Returns whether it came to be so before the program ended.
+        """Returns whether it came to be so in time, and while the program ran.
 
         Args:
           is_so: is asked again and again.
           every: so many seconds.
+          within: so many seconds.
         """
+        until = time.monotonic() + within
         while not is_so():
-            if self.has_ended():
+            if self.has_ended() or time.monotonic() > until:
                 return False
             time.sleep(every)
         return True

@@ -260,7 +260,9 @@ def main(folder: str, *more: str) -> int:
     undisturbed = home / "undisturbed"
     if not (undisturbed / "result.json").exists():
         train(undisturbed)
-    cases = draw(int(given.get("kills", 30)), random.Random(given.get("seed", "0")))
+    cases = draw(
+        int(given.get("kills", 30)), random.Random(seed)
+    )
     at_once = int(given.get("at_once", 1))
 
     def work(number: int) -> None:
