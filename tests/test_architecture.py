@@ -45,6 +45,7 @@ LEVELS = (
         "strategy",
         "rendezvous",
         "pace",
+        "step_errors",
     },
     {
         "batch",

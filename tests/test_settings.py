@@ -45,6 +45,7 @@ FIELDS = {field.name: field for field in dataclasses.fields(Toy)}
     ("name", "text", "value"),
     [
         ("text", "any thing", "any thing"),
+        ("text", " file", " file"),
         ("word", " green ", "green"),
         ("whole", "2", 2),
         ("rate", "1e-3", 0.001),

@@ -15,10 +15,9 @@ PORT = 8471  # where nothing names another
 HOST = r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|\[[0-9a-f:.]+\]"
 ADDRESS = re.compile(f"({HOST}):[0-9]{{1,5}}", re.ASCII | re.IGNORECASE)
 MOST = 2**16 - 1  # of any number: ports, workers
-RANGES = "[0-9]{1,9}(-[0-9]{1,9})?"
-NODES = re.compile(
-    r"((^|,(?=.))([\w.-]|\[RANGES(,RANGES)*\])+)+".replace("RANGES", RANGES)
-)
+RANGE = "[0-9]{1,9}(-[0-9]{1,9})?"
+NAMES = rf"([\w.-]|\[{RANGE}(,{RANGE})*\])+"
+NODES = re.compile(f"{NAMES}(,{NAMES})*")
 # What TF_CONFIG may call a process that trains, in the order of their ranks.
 TRAINING = ("chief", "worker")
 

@@ -3,7 +3,9 @@
 import contextlib
 import ctypes
 import dataclasses
+import glob
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import IO, Any
 
 from tfvae import cluster, program
+from tfvae.errors import InputError
 
 PAUSE = 0.05  # seconds between two looks at the processes
 # How long the others may take to tell of an error of their own after one ended:
@@ -21,6 +24,10 @@ PAUSE = 0.05  # seconds between two looks at the processes
 LAST_WORDS = 3.0
 ERROR_LINES = 20
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Ends of a worker that went on as long as it could.
+PASSING = (program.LOST_WORKER, program.INTERRUPTED, program.TERMINATED)
+# Below those that systems give to connections that go out.
+PORTS = range(10240, 32768)
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
@@ -55,82 +62,93 @@ class Job:
         self._command = list(command)
         self._num_workers = num_workers
         self._grace_seconds = grace_seconds
-        self._told = 0  # the signal that this process was sent
-        self._kill_at = float("inf")
+        self._received: list[int] = []  # signals, in their order
+        self._give_up_at = float("inf")
         self._workers: list[subprocess.Popen] = []
         self._errors: list[IO[bytes]] = []
+        self._ends: dict[int, int] = {}  # statuses, in the order of the ends
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> "Job":
-        for number in SIGNALS:
-            before = signal.signal(number, self._pass_on)
-            self._stack.callback(signal.signal, number, before)
-        self._stack.callback(self._end_all)
-        addresses = tuple(
-            f"127.0.0.1:{port}" for port in _free_ports(self._num_workers)
-        )
-        for index in range(self._num_workers):
-            self._start(addresses, index)
+        ports = _free_ports(self._num_workers)
+        addresses = tuple(f"127.0.0.1:{port}" for port in ports)
+        with contextlib.ExitStack() as stack:
+            for number in SIGNALS:
+                before = signal.signal(number, self._receive)
+                stack.callback(signal.signal, number, before)
+            stack.callback(self._end_all)
+            for index in range(self._num_workers):
+                errors = stack.enter_context(tempfile.TemporaryFile())
+                self._errors.append(errors)
+                self._workers.append(self._start(addresses, index))
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
     def wait(self) -> End:
-        """Returns once all have ended, or one has and the others were ended."""
-        while self._running() and not self._broken():
+        """Returns once all have ended, or are not to be waited for."""
+        is_told = False
+        while len(self._ends) < self._num_workers:
             time.sleep(PAUSE)
-            if time.monotonic() > self._kill_at:
-                return End(128 + self._told, "some had to be killed")
-        give_up = time.monotonic() + LAST_WORDS
-        while self._running() and time.monotonic() < give_up:
-            time.sleep(PAUSE)
-        statuses = [worker.poll() for worker in self._workers]
-        if self._told:
-            return End(STATUS_OF_SIGNAL[self._told])
-        return self._judge(statuses)
+            self._look()
+            now = time.monotonic()
+            if self._received and not is_told:
+                is_told = True
+                self._give_up_at = now + self._grace_seconds
+                for worker in self._workers:
+                    worker.send_signal(self._received[0])
+            elif not is_told and any(self._ends.values()):
+                self._give_up_at = min(self._give_up_at, now + LAST_WORDS)
+            if now > self._give_up_at or len(self._received) > 1:
+                break
+        return self._judge()
 
-    def _start(self, addresses: tuple[str, ...], index: int) -> None:
-        errors = self._stack.enter_context(tempfile.TemporaryFile())
-        self._errors.append(errors)
+    def _start(
+        self, addresses: tuple[str, ...], index: int
+    ) -> subprocess.Popen[bytes]:
         is_chief = index == 0
-        self._workers.append(
-            subprocess.Popen(
-                self._command,
-                env=os.environ
-                | {"TF_CONFIG": cluster.tf_config(addresses, index)}
-                | _own_gpus(index, len(addresses)),
-                stdin=subprocess.DEVNULL,
-                stdout=None if is_chief else subprocess.DEVNULL,
-                stderr=None if is_chief else errors,
-                start_new_session=True,  # Ctrl-C comes to this process alone
-                preexec_fn=_prepare(index, len(addresses)),
-            )
+        return subprocess.Popen(
+            self._command,
+            env=os.environ
+            | {"TF_CONFIG": cluster.tf_config(addresses, index)}
+            | _own_gpus(index, len(addresses)),
+            stdin=subprocess.DEVNULL,
+            stdout=None if is_chief else subprocess.DEVNULL,
+            stderr=None if is_chief else self._errors[index],
+            start_new_session=True,  # Ctrl-C comes to this process alone
+            preexec_fn=_prepare(index, len(addresses)),
         )
 
-    def _running(self) -> bool:
-        return any(worker.poll() is None for worker in self._workers)
+    def _look(self) -> None:
+        """Notes which processes have ended."""
+        for index, worker in enumerate(self._workers):
+            status = worker.poll()
+            if status is not None:
+                self._ends.setdefault(index, status)
 
-    def _broken(self) -> bool:
-        return not self._told and any(w.poll() for w in self._workers)
-
-    def _judge(self, statuses: list[int | None]) -> End:
-        """Returns what the ends of the workers, None if it has not, amount to."""
+    def _judge(self) -> End:
+        """Returns what the ends of the workers amount to."""
+        bad = [index for index, status in self._ends.items() if status]
         failed = [
-            (index, status)
-            for index, status in enumerate(statuses)
-            if status is not None and 0 < status and status not in PASSING
+            index
+            for index in bad
+            if self._ends[index] > 0 and self._ends[index] not in PASSING
         ]
         if failed:
-            index, status = failed[0]
-            self._show_errors(index)
-            return End(status)
-        ended = {i: status for i, status in enumerate(statuses) if status}
-        if not ended:
+            self._show_errors(failed[0])
+            return End(self._ends[failed[0]])
+        is_all = len(self._ends) == self._num_workers
+        if is_all and not bad:
             return End(program.DONE)
+        if self._received:
+            text = "" if is_all else "some workers had to be killed."
+            return End(128 + self._received[0], text)
         # One that was killed is the reason; those that lost it are not.
-        index = min(ended, key=lambda i: ended[i])
-        text = f"worker {index} {_how_ended(ended[index])}"
+        index = min(bad, key=lambda index: self._ends[index] > 0)
+        self._show_errors(index)
+        text = f"worker {index} {_how_ended(self._ends[index])}"
         return End(program.LOST_WORKER, text, is_worth_restarting=True)
 
     def _show_errors(self, index: int) -> None:
@@ -141,29 +159,15 @@ class Job:
         for line in lines[-ERROR_LINES:]:
             print(f"worker {index}: {line}", file=sys.stderr)
 
-    def _pass_on(self, number: int, frame: Any) -> None:
-        """Hands a signal to all workers; a second one is not waited for."""
-        if self._told:
-            self._kill_at = 0.0
-        self._told = number
-        self._kill_at = min(
-            self._kill_at, time.monotonic() + self._grace_seconds
-        )
-        for worker in self._workers:
-            worker.send_signal(number)
+    def _receive(self, number: int, frame: Any) -> None:
+        """Keeps a signal for `wait`: some workers may not be started yet."""
+        self._received.append(number)
 
     def _end_all(self) -> None:
         for worker in self._workers:
             worker.kill()
         for worker in self._workers:
             worker.wait()
-
-
-PASSING = (program.LOST_WORKER, program.INTERRUPTED, program.TERMINATED)
-STATUS_OF_SIGNAL = {
-    signal.SIGINT: program.INTERRUPTED,
-    signal.SIGTERM: program.TERMINATED,
-}
 
 
 def _how_ended(status: int) -> str:
@@ -175,12 +179,16 @@ def _how_ended(status: int) -> str:
 
 
 def _free_ports(num: int) -> list[int]:
+    ports: list[int] = []
     with contextlib.ExitStack() as stack:
-        servers = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            for _ in range(num)
-        ]
-        return [server.getsockname()[1] for server in servers]
+        for port in random.sample(PORTS, len(PORTS)):
+            if len(ports) == num:
+                break
+            with contextlib.suppress(OSError):  # it is taken
+                server = socket.create_server(("127.0.0.1", port))
+                stack.enter_context(server)
+                ports.append(port)
+    return ports
 
 
 def _prepare(index: int, num: int) -> Callable[[], None] | None:
@@ -192,25 +200,39 @@ def _prepare(index: int, num: int) -> Callable[[], None] | None:
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)
-    cores = sorted(os.sched_getaffinity(0))
-    own = cores[index::num] if len(cores) >= num else cores
+    cores = _own_cores(index, num)
     parent = os.getpid()
 
     def prepare() -> None:
         libc.prctl(DIE_WITH_PARENT, signal.SIGKILL)
-        os.sched_setaffinity(0, own)
+        os.sched_setaffinity(0, cores)
         if os.getppid() != parent:  # it ended before
             os._exit(program.LOST_WORKER)
 
     return prepare
 
 
+def _own_cores(index: int, num: int) -> list[int]:
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[index::num] if len(cores) >= num else cores
+
+
 def _own_gpus(index: int, num: int) -> dict[str, str]:
-    """Returns the variable that gives a worker its share of the GPUs."""
-    folder = "/proc/driver/nvidia/gpus"
-    found = len(os.listdir(folder)) if os.path.isdir(folder) else 0
+    """Returns the variable that gives a worker its share of the GPUs.
+
+    Raises:
+      InputError: there are some, but fewer than workers.
+    """
+    found = len(glob.glob("/dev/nvidia[0-9]*"))
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = given.split(",") if given else [str(i) for i in range(found)]
-    if not found or len(gpus) < num:
+    gpus = [str(gpu) for gpu in range(found)]
+    if given is not None:
+        gpus = [gpu for gpu in given.split(",") if gpu not in ("", "-1")]
+    if not found or not gpus:
         return {}
+    if len(gpus) < num:
+        raise InputError(
+            f"`workers` must be at most {len(gpus)}, as there are GPUs; got "
+            f"{num}; to train on the CPU set CUDA_VISIBLE_DEVICES=-1."
+        )
     return {"CUDA_VISIBLE_DEVICES": ",".join(gpus[index::num])}

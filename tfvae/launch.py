@@ -1,4 +1,4 @@
-"""Starts the workers of a job on this machine: python -m tfvae.launch --help."""
+"""Starts a job's workers on this machine: python -m tfvae.launch --help."""
 
 import dataclasses
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tfvae import flags, program, train
 from tfvae.config import Config
-from tfvae.errors import FailedError, InputError
+from tfvae.errors import InputError, LostWorkerError
 from tfvae.job import Job
 from tfvae.settings import setting
 
@@ -16,7 +16,11 @@ usage: python -m tfvae.launch --workers=N [--name=value ...] -- TRAIN_FLAGS
 
 TRAIN_FLAGS are those of python -m tfvae.train. A worker that is killed is
 started again, with all others, and the run goes on from its last checkpoint;
-where one fails, all end. SIGINT and SIGTERM reach all, which save and stop."""
+where one fails, all end. SIGINT and SIGTERM reach all, which save and stop.
+
+While it runs, TensorFlow listens on a port for each worker, on all of this
+machine's addresses, for anyone and without encryption: whoever reaches them can
+make it read and write files. Only for machines in networks that are trusted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,37 +44,67 @@ class LaunchFlags:
 
 def main(argv: list[str]) -> int:
     """Reads the command line, runs the job, and returns the exit status."""
-    end = argv.index("--") if "--" in argv else len(argv)
-    own = flags.parse_as(LaunchFlags, argv[:end], summary=SUMMARY)
-    command = [sys.executable, "-m", "tfvae.train"]
-    command += _worker_flags(argv[end + 1 :])
+    split = argv.index("--") if "--" in argv else len(argv)
+    own = flags.parse_as(LaunchFlags, argv[:split], summary=SUMMARY)
+    given = argv[split + 1 :]
+    line = _parse(given)
+    path = line.launch.run_dir or train.default_run_dir(Config(**line.given))
+    again = _command(own, line, path)
+    command = [
+        sys.executable, "-m", "tfvae.train",
+        *given, "--strategy=multi_worker", f"--run_dir={path}",
+    ]  # fmt: skip
     for restart in range(own.max_restarts + 1):
         with Job(command, own.workers, own.grace_seconds) as job:
             end = job.wait()
         if not end.is_worth_restarting:
-            return end.status
-        print(
-            f"launch.py: {end.text}; restart {restart + 1} of "
-            f"{own.max_restarts}", file=sys.stderr,
-        )  # fmt: skip
+            break
+        if restart == own.max_restarts:
+            raise LostWorkerError(
+                f"{end.text}, after {restart} restart(s); what was saved is "
+                f"whole, go on with: {again}"
+            )
+        _tell(f"{end.text}; restart {restart + 1} of {own.max_restarts}")
         # What has been learned is not to be removed.
         command.append("--overwrite=false")
-    raise FailedError(
-        f"{end.text}, after {own.max_restarts} restart(s); what was saved is "
-        "whole, and the same command, without --overwrite, goes on from there."
-    )
+    if end.text:
+        _tell(end.text)
+    if end.status in (program.INTERRUPTED, program.TERMINATED):
+        print(f"go on with:\n  {again}")
+    return end.status
 
 
-def _worker_flags(given: Sequence[str]) -> list[str]:
-    """Returns the flags of every worker, checked before any is started."""
+def _parse(given: Sequence[str]) -> flags.CommandLine[flags.Launch]:
+    """Returns what every worker will be told, checked before any is started."""
     line = flags.parse(flags.Launch, ["train", *given], summary=SUMMARY)
     if "strategy" in line.flags and line.launch.strategy != "multi_worker":
         raise InputError(
             "`strategy` is multi_worker under tfvae.launch; got "
             f"{line.launch.strategy}; leave it out."
         )
-    path = line.launch.run_dir or train.default_run_dir(Config(**line.given))
-    return [*given, "--strategy=multi_worker", f"--run_dir={path}"]
+    return line
+
+
+def _command(
+    own: LaunchFlags, line: flags.CommandLine[flags.Launch], path: str
+) -> str:
+    """Returns the command with which the run goes on where it stands."""
+    launch = dataclasses.replace(
+        line.launch, run_dir=path, overwrite=False, config="",
+        strategy=flags.Launch.strategy,
+    )  # fmt: skip
+    parts = (
+        "python -m tfvae.launch",
+        f"--workers={own.workers}",
+        "--",
+        flags.to_argv(launch),
+        flags.to_argv(Config(**line.given)),
+    )
+    return " ".join(part for part in parts if part)
+
+
+def _tell(text: str) -> None:
+    print(f"launch.py: {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

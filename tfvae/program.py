@@ -132,4 +132,6 @@ def missing_run_dir() -> MissingRunError:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    # Names of files may hold what a terminal would obey.
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -116,10 +116,10 @@ class _Reception:
                     "whether it runs and reaches this host, then start all "
                     "again."
                 )
-            if now > shown:
+            if now >= shown:
                 tell(f"waiting for worker {missing}")
                 shown = now + TELL_EVERY
-            self._look(min(deadline - now, 1.0))
+            self._look(min(deadline, shown) - now)
 
     def answer(self, message: dict[str, Any]) -> None:
         """Tells all workers that have come."""

@@ -11,10 +11,11 @@ import io
 import os
 import re
 import shutil
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
-from typing import IO, Any, TypeVar
+from typing import IO, Any, BinaryIO, TypeVar
 
 from tfvae.errors import InputError
 
@@ -92,6 +93,23 @@ def replace(source: str, path: str) -> None:
     _ask(source, "rename", path, overwrite=True)
 
 
+def open_file(path: str) -> BinaryIO:
+    """Opens a local file for reading, and never waits for a writer.
+
+    Raises:
+      OSError: there is none, or it is a folder, a pipe or a device.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def read(path: str) -> bytes:
     """Returns what a file holds.
 
@@ -99,8 +117,8 @@ def read(path: str) -> bytes:
       FileNotFoundError: there is none.
     """
     if is_local(path):
-        with open(path, "rb") as file:
-            return file.read()
+        with open_file(path) as local:
+            return local.read()
     with os_errors(path), _gfile().GFile(path, "rb") as file:
         return file.read()
 
@@ -110,7 +128,7 @@ def size_and_sha256(path: str) -> tuple[int, str]:
     total, size = hashlib.sha256(), 0
     with contextlib.ExitStack() as stack:
         if is_local(path):
-            file = stack.enter_context(open(path, "rb"))
+            file = stack.enter_context(open_file(path))
         else:
             stack.enter_context(os_errors(path))
             file = stack.enter_context(_gfile().GFile(path, "rb"))

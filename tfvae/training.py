@@ -21,6 +21,7 @@ from tfvae.objectives.table import OBJECTIVES
 from tfvae.pace import Pace
 from tfvae.recorder import Recorder
 from tfvae.replicas import WorkerShare
+from tfvae.step_errors import told_plainly
 from tfvae.watchers import Watchers
 
 if TYPE_CHECKING:  # asked for, it is loaded by the program
@@ -105,7 +106,8 @@ def measure(
     num_steps = pipeline.num_batches(split, config.batch_size)
     loop = loop_over(config, model, split, training=False)
     for first, num in loop.pace.executions(0, num_steps):
-        loop.run(0, first, num)
+        with told_plainly():
+            loop.run(0, first, num)
         for callback in told:
             callback.on_test_batch_end(first + num - 1)
     return {mean.name: float(mean.result()) for mean in model.metrics}
@@ -217,7 +219,8 @@ def _run_epoch(
     for callback in told:
         callback.on_epoch_begin(epoch)
     for start, num in loop.pace.executions(first, num_steps):
-        loop.run(epoch, start, num)
+        with told_plainly():
+            loop.run(epoch, start, num)
         for callback in told:
             callback.on_train_batch_end(start + num - 1)
     means = {mean.name: mean for mean in model.metrics}

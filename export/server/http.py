@@ -74,6 +74,8 @@ class HttpServer:
     ) -> None:
         """Logs in one line, once, that the system has no more open files."""
         error = failure.get("exception")
+        if isinstance(error, ValueError) and self._listening.fileno() < 0:
+            return  # the server ends where it would have listened again
         if not isinstance(error, OSError) or error.errno not in NO_MORE_FILES:
             loop.default_exception_handler(failure)
         elif not self._has_told:

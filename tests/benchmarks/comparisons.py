@@ -10,6 +10,7 @@ from tests.benchmarks import (
     streams,
     training_speed,
     variants,
+    workers,
 )
 from tests.benchmarks.rounds import Comparison, Settings
 
@@ -39,6 +40,7 @@ COMPARISONS: dict[str, Callable[[Settings], Comparison]] = {
     "mlp": training_speed.mlp,
     "conv": training_speed.conv,
     "variants": variants.compare,
+    "workers": workers.compare,
     "startup": _of(startup.measure, startup.table),
     "generation": _of(generation.measure, generation.tables),
     "streams": _of(streams.measure, streams.table),

@@ -128,8 +128,8 @@ def test_request_under_way_is_answered_before_the_end() -> None:
             pytest.skip("the real server ends at once")
         with socket.create_connection(("127.0.0.1", server.port), 10) as sent:
             sent.sendall(
-                b"POST /v1/models/decoder:predict HTTP/1.1\r\nHost: localhost\r\n"
-                b"Content-Length: %d\r\n\r\n" % len(body)
+                b"POST /v1/models/decoder:predict HTTP/1.1\r\n"
+                b"Host: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
             )
             time.sleep(0.5)
             server.process.send_signal(signal.SIGTERM)

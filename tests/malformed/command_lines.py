@@ -20,6 +20,7 @@ COMMAND_LINES: list[tuple[str, list[str], str]] = [
     ("train", ["--helpful"], "unknown flag `helpful`"),
     ("train", ["--nodataset"], "unknown flag `nodataset`"),
     ("train", ["--flagfile=/dev/zero"], "unknown flag `flagfile`"),
+    ("train", ["--config=/dev/zero"], "/dev/zero: not a regular file."),
     ("train", ["--flagfile", "x"], "unknown flag `flagfile`"),
     ("train", ["-flagfile=x"], "unknown flag `flagfile`"),
     ("train", ["--undefok=bogus", "--bogus=1"], "unknown flag `undefok`"),

@@ -12,6 +12,12 @@ Damage = Callable[[pathlib.Path], object]
 INFO, FEATURES = "dataset_info.json", "features.json"
 RECORDS = "toy-train.tfrecord-00000-of-00001"
 NUM_EXAMPLES = 30
+EMPTY = json.dumps(
+    {
+        "name": "test", "numBytes": "0", "shardLengths": ["0"],
+        "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+    }
+)  # fmt: skip
 READ_BY = "`dataset` toy cannot be read from "
 DAMAGED = "`dataset` toy cannot be read: "
 
@@ -128,6 +134,8 @@ TFDS_FOLDERS: list[tuple[str, Damage, str]] = [
     ("info of a folder above", other(INFO, "{DATASET}", "../../x"), DAMAGED),
     ("no examples", other(INFO, '"30"', '"0"'), "has too few examples to"),
     ("two examples", other(INFO, '"30"', '"2"'), "give at least 3"),
+    ("test of nothing", other(INFO, '"splits": [', f'"splits": [{EMPTY},'),
+     "has too few examples"),
     ("negative examples", other(INFO, '"30"', '"-1"'), "give at least 3"),
     ("an example too many", other(INFO, '"30"', '"31"'), "contained only 2 "),
     ("10^12 examples", other(INFO, '"30"', f'"{10**12}"'), "contained only 30"),

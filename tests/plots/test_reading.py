@@ -1,5 +1,6 @@
 """Image files as a model takes them."""
 
+import os
 import pathlib
 import re
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tfvae.data import image_header
 from tfvae.errors import InputError
+from tfvae.plots import reading
 from tfvae.plots.reading import read_image
 
 RED, WHITE, BLACK = (255, 0, 0), (255, 255, 255), (0, 0, 0)
@@ -114,3 +117,23 @@ def test_other_numbers_of_channels_are_refused(tmp_path: pathlib.Path) -> None:
     assert str(refused.value) == (
         "image files hold 1 or 3 channels and do not fit 2; give FILE.npz."
     )
+
+
+def test_more_pixels_than_are_decoded_are_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert reading.MOST_PIXELS == image_header.MOST_PIXELS
+    monkeypatch.setattr(reading, "MOST_PIXELS", 14)
+    path = _save(tmp_path, Image.new("RGB", (7, 2)))
+    assert read_image(path, event_shape=(2, 7, 3)).shape == (2, 7, 3)
+    path = _save(tmp_path, Image.new("RGB", (5, 3)))
+    with pytest.raises(
+        InputError, match="it has 3x5 pixels, and at most 14 are decoded"
+    ):
+        read_image(path, event_shape=(3, 5, 3))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: pathlib.Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a.png: it is no file."):
+        read_image(str(tmp_path / "a.png"), event_shape=(3, 5, 3))

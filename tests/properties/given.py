@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tfvae import settings
 from tfvae.errors import InputError
 
-FEW, MANY = 20, 100
+FEW, MANY = 20, 60
 NUM_EXAMPLES = pytest.mark.parametrize(
     "num_examples", [FEW, pytest.param(MANY, marks=pytest.mark.slow)]
 )

@@ -3,7 +3,7 @@
 import os
 from typing import BinaryIO
 
-from tfvae.data.data_file import open_file
+from tfvae.storage import open_file
 
 MOST_PIXELS = 2**26  # 8192 x 8192
 MOST_BYTES = 2**30

@@ -13,8 +13,8 @@ from typing import IO, BinaryIO
 
 import numpy as np
 
-from tfvae.data.data_file import open_file
 from tfvae.errors import InputError
+from tfvae.storage import open_file
 
 SINGLE_ARRAY = b"\x93NUMPY"
 HEADER_READERS = {

@@ -1,5 +1,6 @@
 """The REST interface over real connections."""
 
+import asyncio
 import concurrent.futures
 import contextlib
 import gzip
@@ -285,3 +286,23 @@ def test_body_without_an_end_is_read_no_further(
             while time.monotonic() < end:
                 connection.sendall(chunk)
         assert time.monotonic() < end
+
+
+def test_whoever_leaves_in_the_midst_of_a_request_gets_nothing() -> None:
+    messages: list[dict] = [
+        {"type": "http.request", "body": b'{"inputs": [1]}', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[dict] = []
+
+    async def receive() -> dict:
+        return messages.pop(0)
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    scope = {"http_version": "1.1", "headers": [], "method": "POST",
+             "raw_path": PREDICT.encode(), "query_string": b""}  # fmt: skip
+    app = rest.make_app(Models(), metrics=Metrics())
+    asyncio.run(app(scope, receive, send))
+    assert sent == messages == []
