@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tfvae import program
-from tfvae.errors import InputError, MissingRunError, TrainingError
+from tfvae.errors import (
+    InputError,
+    LostWorkerError,
+    MissingRunError,
+    TrainingError,
+)
 from tfvae.flags import HelpRequested
 
 
@@ -54,8 +59,9 @@ def test_status_is_what_main_returns(
         (InputError("`x` must be\n  1 or 2;\n got 3."), 2),
         (MissingRunError("`x` must be 1 or 2; got 3."), 2),
         (TrainingError("`x` must be 1 or 2;\tgot 3."), 1),
+        (LostWorkerError("`x` must be 1 or 2; got 3."), 75),
     ],
-    ids=["input", "missing", "training"],
+    ids=["input", "missing", "training", "lost"],
 )
 def test_error_is_one_line_without_traceback(
     error: Exception, status: int, capsys: pytest.CaptureFixture[str]
@@ -63,6 +69,13 @@ def test_error_is_one_line_without_traceback(
     assert _status(_raises(error)) == status
     out, err = capsys.readouterr()
     assert (out, err) == ("", "train.py: `x` must be 1 or 2; got 3.\n")
+
+
+def test_no_name_reaches_the_terminal_s_controls(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _status(_raises(InputError("no \x1b[2Jimage\x07 é."))) == 2
+    assert capsys.readouterr().err == "train.py: no ?[2Jimage? é.\n"
 
 
 def test_ctrl_c_outside_of_training_is_one_line(

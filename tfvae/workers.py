@@ -54,7 +54,8 @@ class Workers:
             return content
         size = self.largest(len(content) if self.is_chief else 0)
         own = content if self.is_chief else b""
-        own += b"\0" * (-(-size // 4) * 4 - len(own))
+        # Whole numbers, and one at least: TensorFlow crashes on none.
+        own += b"\0" * ((size // 4 + 1) * 4 - len(own))
         told = self._of_first_replica(tf.constant(np.frombuffer(own, np.int32)))
         return told.numpy().tobytes()[:size]
 

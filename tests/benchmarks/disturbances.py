@@ -22,7 +22,7 @@ BALLAST = "ballast"
 KEPT = ".before"  # ending of a file's copy
 KILLED, TERMINATED, FAILED, WRONG_INPUT = -9, 143, 1, 2
 
-Act = Callable[[Started, pathlib.Path], list[str] | None]
+Act = Callable[[Started, pathlib.Path], str | None]
 Touch = Callable[[pathlib.Path], object]
 
 
@@ -37,11 +37,12 @@ class Fault:
     Attributes:
       name: in words.
       stage: of the round, in which it happens.
-      act: is done to the running program; returns what went wrong.
+      act: is done to the running program; may return what another one said.
       is_due: whether the moment to act has come.
       before: is done before the program starts.
       after: is done once it has ended, as a user would, to try again.
       statuses: with which the program may end.
+      says: words of the line that tells of it.
       mounts: whether the round's folder is to be a small disk of its own.
     """
 
@@ -52,6 +53,7 @@ class Fault:
     before: Touch = _nothing
     after: Touch = _nothing
     statuses: tuple[int, ...] = (0,)
+    says: str = ""
     mounts: bool = False
 
 
@@ -141,13 +143,10 @@ def _take_away(folder: pathlib.Path) -> None:
     shutil.rmtree(folder / "gone")
 
 
-def _begin_another(program: Started, folder: pathlib.Path) -> list[str]:
-    """Gives the same command, on the same folder, meanwhile."""
+def _begin_another(program: Started, folder: pathlib.Path) -> str:
+    """Gives the same command, on the same folder; returns what it says."""
     second = Started(*program.words)
-    status, lines = second.wait(), second.stderr()
-    if status == WRONG_INPUT and "is in use by" in " ".join(lines):
-        return second.misspoken()
-    return [f"a second one ended with {status}: {' / '.join(lines)}"]
+    return f"status {second.wait()}: {' / '.join(second.stderr())}"
 
 
 def _newest(folder: pathlib.Path) -> pathlib.Path:
@@ -189,11 +188,10 @@ def _flip_served(folder: pathlib.Path) -> None:
 
 
 def _export_anew(folder: pathlib.Path) -> None:
-    program = Started(
+    faults.finish(
         "export.saved_model", f"--run_dir={folder / 'run'}",
         f"--export_dir={folder / 'export'}", "--parts=decoder",
     )  # fmt: skip
-    assert program.wait() == 0, program.stderr()
 
 
 def _after_epochs(num: int) -> Callable[[pathlib.Path], bool]:
@@ -209,7 +207,10 @@ def _is_staged(folder: pathlib.Path) -> bool:
 
 
 def _on_folder(touch: Touch) -> Act:
-    return lambda program, folder: touch(folder)
+    def act(program: Started, folder: pathlib.Path) -> None:
+        touch(folder)
+
+    return act
 
 
 def _damage_newest(damage: Touch) -> Touch:
@@ -221,48 +222,61 @@ TERM = functools.partial(_signal, signal.SIGTERM)
 FILL = _on_folder(_fill)
 _in_epoch = _after_epochs(4)
 _full = functools.partial(
-    Fault, "disk full (tmpfs)", after=_empty, statuses=(FAILED,), mounts=True
+    Fault,
+    "disk full (tmpfs)",
+    after=_empty,
+    statuses=(FAILED,),
+    mounts=True,
+    says="No space left on device",
 )
 _read_only = functools.partial(
     Fault, "folder read-only (mount)", before=_make_read_only,
     after=_make_writable, statuses=(WRONG_INPUT,), mounts=True,
+    says="Read-only file system",
 )  # fmt: skip
 _killed = functools.partial(Fault, act=KILL, statuses=(KILLED,))
 _terminated = functools.partial(
-    Fault, "SIGTERM", act=TERM, statuses=(TERMINATED,)
+    Fault,
+    "SIGTERM",
+    act=TERM,
+    statuses=(TERMINATED,),
+    says="stopped by SIGTERM",
 )
 FAULTS = (
     _full(stage="train", act=FILL, is_due=_in_epoch),
     Fault("disk full (limit of a file's size)", "train", _limit, _in_epoch,
-          statuses=(FAILED,)),
+          statuses=(FAILED,), says="File too large"),
     _read_only(stage="train"),
     _killed("SIGKILL", "train", is_due=_in_epoch),
     _terminated(stage="train", is_due=_in_epoch),
     Fault("SIGSTOP for 5 s", "train", _pause, _in_epoch),
     _killed("SIGKILL, newest checkpoint cut short", "train", is_due=_in_epoch,
-            after=_damage_newest(_cut)),
+            after=_damage_newest(_cut), says="is damaged"),
     _killed("SIGKILL, bit of the newest checkpoint flipped", "train",
-            is_due=_in_epoch, after=_damage_newest(_flip)),
+            is_due=_in_epoch, after=_damage_newest(_flip), says="is damaged"),
     Fault("folder removed", "train", _on_folder(_take_away), _in_epoch,
-          statuses=(FAILED,)),
-    Fault("second process on the folder", "train", _begin_another, _in_epoch),
-    Fault("SIGKILL of a worker", "launch", _kill_worker, _in_epoch),
+          statuses=(FAILED,), says="was removed meanwhile"),
+    Fault("second process on the folder", "train", _begin_another, _in_epoch,
+          says="status 2: train.py: "),
+    Fault("SIGKILL of a worker", "launch", _kill_worker, _in_epoch,
+          says="worker 1 was killed (SIGKILL); restart 1 of"),
     Fault("SIGSTOP of a worker for 5 s", "launch", _pause_worker, _in_epoch),
     _full(stage="evaluate", act=FILL),
     Fault("bit of the weights flipped", "evaluate", before=_flip_weights,
-          after=_put_back, statuses=(WRONG_INPUT,)),
+          after=_put_back, statuses=(WRONG_INPUT,), says="is damaged"),
     _full(stage="search", act=FILL, is_due=_is_trial_done),
     _killed("SIGKILL", "search", is_due=_is_trial_done),
     _terminated(stage="search", is_due=_is_trial_done),
     Fault("second process on the folder", "search", _begin_another,
-          _is_trial_done),
+          _is_trial_done, says="status 2: search.py: "),
     _full(stage="export", act=FILL, is_due=_is_staged),
     _killed("SIGKILL", "export", is_due=_is_staged),
     _read_only(stage="export"),
-    Fault("SIGKILL of the server", "serve", _kill_server, statuses=(FAILED,)),
+    Fault("SIGKILL of the server", "serve", _kill_server, statuses=(FAILED,),
+          says="client"),
     Fault("SIGSTOP of the server for 5 s", "serve", _pause_server),
     Fault("bit of the weights flipped", "serve", before=_flip_served,
-          after=_export_anew, statuses=(FAILED,)),
+          after=_export_anew, statuses=(FAILED,), says="sha256"),
 )  # fmt: skip
 
 

@@ -9,12 +9,18 @@ import sys
 import tempfile
 import time
 import uuid
+import zipfile
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
 from tests import runs
 
+UNSOUND = (
+    ValueError, KeyError, EOFError, OSError, AssertionError, zipfile.BadZipFile,
+)  # fmt: skip
+T = TypeVar("T")
 ROOT = pathlib.Path(__file__).parents[2]
 MARK = "TFVAE_DISTURBED"
 MOST_SECONDS = 300.0  # of a program, on a machine that is busy
@@ -113,26 +119,33 @@ class Started:
             found.append(f"{len(self.stderr())} lines of error")
         return found
 
-    def wait_until(
+    def wait_for(
         self,
-        is_so: Callable[[], bool],
+        ask: Callable[[], T | None],
         *,
         every: float = 0.002,
         within: float = MOST_SECONDS,
-    ) -> bool:
-        """Returns whether it came to be so in time, and while the program ran.
+    ) -> T | None:
+        """Returns the first answer that is not None or False.
 
         Args:
-          is_so: is asked again and again.
+          ask: is asked again and again.
           every: so many seconds.
-          within: so many seconds.
+          within: so many seconds, and while the program runs; then None.
         """
         until = time.monotonic() + within
-        while not is_so():
+        while not (answer := ask()):
             if self.has_ended() or time.monotonic() > until:
-                return False
+                return None
             time.sleep(every)
-        return True
+        return answer
+
+
+def finish(*words: str) -> None:
+    """Runs a program that must succeed."""
+    program = Started(*words)
+    status = program.wait()
+    assert status == 0, program.stderr()
 
 
 def num_rows(run_dir: pathlib.Path) -> int:
@@ -151,7 +164,7 @@ def is_saving(run_dir: pathlib.Path) -> bool:
 
 
 def differences(one: pathlib.Path, other: pathlib.Path) -> list[str]:
-    """Returns in what two runs differ, but for times; a sentence each."""
+    """Returns in what two whole runs differ, but for times; a sentence each."""
     found = [
         f"{which} weights differ"
         for which in ("last", "best")
@@ -173,8 +186,8 @@ def flaws(folder: pathlib.Path) -> list[str]:
         for path in folder.rglob(pattern):
             try:
                 check(path)
-            except (ValueError, OSError, AssertionError) as error:
-                found.append(f"{path.relative_to(folder)}: {error}")
+            except UNSOUND as error:
+                found.append(f"{path.relative_to(folder)}: {error!r}")
     saved = folder / "checkpoints"
     for path in saved.glob("ckpt-*"):
         if not (saved / f"{path.name.split('.')[0]}.json").exists():

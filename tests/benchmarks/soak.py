@@ -73,8 +73,8 @@ def command(stage: str, folder: pathlib.Path) -> tuple[str, ...]:
 
 def play(
     stage: str, folder: pathlib.Path, fault: Fault | None, noted: Round
-) -> None:
-    """Gives the command of a stage until it is done.
+) -> bool:
+    """Gives the command of a stage until it is done; returns whether it is.
 
     Args:
       stage: one of STAGES, or "launch".
@@ -99,8 +99,12 @@ def play(
                 noted.flaws.append(f"status {status} is not of this fault")
             now.after(folder)
         if not status:
-            return
+            noted.told = noted.told.replace(f"{folder}/", "")
+            if fault and fault.says not in noted.told:
+                noted.flaws.append(f"it does not say {fault.says!r}")
+            return True
     noted.flaws.append(f"{stage} was never done")
+    return False
 
 
 def _run(
@@ -108,15 +112,14 @@ def _run(
 ) -> tuple[int, str, list[str]]:
     """Returns status, what was told, and what is wrong with a try."""
     program = Started(*command(stage, folder))
-    wrong = []
-    if fault:
-        if program.wait_until(lambda: fault.is_due(folder)):
-            wrong += fault.act(program, folder) or []
-        else:
-            wrong.append("it ended before the fault")
+    told, wrong = None, []
+    if fault and program.wait_for(lambda: fault.is_due(folder)):
+        told = fault.act(program, folder)
+    elif fault:
+        wrong.append("it ended before the fault")
     status = program.wait()
     wrong += program.left_behind() + program.misspoken()
-    return status, disturbances.told_by(program, status), wrong
+    return status, told or disturbances.told_by(program, status), wrong
 
 
 def _serve(
@@ -128,22 +131,20 @@ def _serve(
         "export.serve", f"--export_dir={folder / 'export'}",
         "--server=development", f"--rest_port={port}", f"--grpc_port={other}",
     )  # fmt: skip
-    wrong = []
-    server.wait_until(
+    server.wait_for(
         lambda: any("answers" in line for line in server.stdout()), every=0.1,
         within=ANSWER_SECONDS,
     )  # fmt: skip
     if fault:
-        wrong += fault.act(server, folder) or []
+        fault.act(server, folder)
     client = Started(
         "export.client", "sample", f"--url=http://127.0.0.1:{port}",
         "--num=3", "--wait=20", f"--out={folder / 'draws.npz'}",
     )  # fmt: skip
     status = client.wait()
-    wrong += client.misspoken()
     server.process.terminate()
     server.wait()
-    wrong += server.left_behind() + server.misspoken()
+    wrong = client.misspoken() + server.left_behind() + server.misspoken()
     return status, disturbances.told_by(client, status), wrong
 
 
@@ -187,28 +188,26 @@ def play_round(
         else contextlib.nullcontext()
     ):
         for stage in (first, *STAGES[1:]):
-            play(stage, folder, fault if stage == noted.where else None, noted)
-        if undisturbed:
+            own = fault if stage == noted.where else None
+            if not play(stage, folder, own, noted):
+                break
+        if undisturbed and not noted.flaws:
             noted.flaws += _compared(folder, undisturbed)
     noted.seconds = time.monotonic() - began
     return noted
 
 
 def _compared(folder: pathlib.Path, undisturbed: pathlib.Path) -> list[str]:
-    try:
-        found = faults.differences(folder / "run", undisturbed / "run")
-        found += faults.differences(
-            folder / "search" / "best" / "run",
-            undisturbed / "search" / "best" / "run",
-        )
-        own, others = results(folder), results(undisturbed)
-    except OSError as error:
-        return [f"no result: {error}"]
-    found += [f"{key} differs" for key in own if own[key] != others[key]]
+    """Returns what is not whole, or else not as in an undisturbed round."""
+    found = [f"{path.name} was left" for path in folder.glob("export/*/.*")]
     for name in ("run", "search"):
         found += faults.flaws(folder / name)
-    found += [f"{path.name} was left" for path in folder.glob("export/*/.*")]
-    return found
+    if found:
+        return found
+    for name in ("run", "search/best/run"):
+        found += faults.differences(folder / name, undisturbed / name)
+    own, others = results(folder), results(undisturbed)
+    return found + [f"{key} differs" for key in own if own[key] != others[key]]
 
 
 def markdown(rounds: Sequence[Round]) -> str:
@@ -239,7 +238,7 @@ def main(folder: str, *more: str) -> int:
         if not (undisturbed[first] / "draws.npz").exists():
             wrong = play_round(undisturbed[first], None, None, first=first)
             assert not wrong.flaws, wrong.flaws
-    chosen = range(int(given.get("rounds", 24)))
+    chosen = list(range(int(given.get("rounds", 24))))
     if "only" in given:
         chosen = [int(number) for number in given["only"].split(",")]
 

@@ -20,6 +20,8 @@ COMMAND_LINES: list[tuple[str, list[str], str]] = [
     ("train", ["--helpful"], "unknown flag `helpful`"),
     ("train", ["--nodataset"], "unknown flag `nodataset`"),
     ("train", ["--flagfile=/dev/zero"], "unknown flag `flagfile`"),
+    ("train", ["--dataset=kubric:movi"], "has a namespace, whose code TFDS"),
+    ("train", ["--dataset=a:b/c:1.0.0"], "has a namespace, whose code TFDS"),
     ("train", ["--config=/dev/zero"], "/dev/zero: not a regular file."),
     ("train", ["--flagfile", "x"], "unknown flag `flagfile`"),
     ("train", ["-flagfile=x"], "unknown flag `flagfile`"),

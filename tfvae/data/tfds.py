@@ -30,6 +30,8 @@ UNKNOWN_NAME_ERRORS = (
 DAMAGE_ERRORS = (json_format.ParseError, OSError, LookupError, TypeError)
 FEWEST = 3  # examples
 
+NAMESPACE = re.compile(r"[^/:]*:(?![\d.*]+(?:/|$))")
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageSet:
@@ -115,6 +117,11 @@ def image_set(name: str, data_dir: str) -> ImageSet:
       InputError: an unknown name, a set that is neither prepared nor can be
         downloaded, a damaged one, or one without images.
     """
+    if NAMESPACE.match(name):
+        raise InputError(
+            f"`dataset` {name} has a namespace, whose code TFDS would fetch "
+            "and run; give a set of TFDS's own, npz:PATH or images:DIR."
+        )
     try:
         builder = tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
     except (*UNKNOWN_NAME_ERRORS, *DAMAGE_ERRORS) as error:
