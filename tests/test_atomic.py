@@ -2,7 +2,8 @@
 
 import errno
 import pathlib
-from typing import IO
+from concurrent import futures
+from typing import IO, Any
 
 import pytest
 
@@ -79,3 +80,24 @@ def test_first_error_is_the_one_that_is_told(
     monkeypatch.setattr(storage, "remove", refuse)
     with pytest.raises(OSError, match="Input/output error"):
         atomic.write_whole(str(tmp_path / "a"), fail)
+
+
+def test_two_writers_never_mix(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "f"
+    contents = [letter * (1000 + n) for n, letter in enumerate([b"a", b"b"])]
+    seen: set[bytes] = set()
+
+    def write(content: bytes) -> None:
+        def slowly(file: Any) -> None:
+            for byte in content[::50]:
+                file.write(bytes([byte]) * 50)
+                file.flush()
+
+        for _ in range(100):
+            atomic.write_whole(str(path), slowly)
+            seen.add(path.read_bytes())
+
+    with futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, contents))
+    assert {len(set(content)) for content in seen} == {1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["f"]

@@ -54,7 +54,7 @@ def fit(
         if "seconds" not in name and "per_second" not in name
     }
     weights = {
-        f"{index} {variable.name}": variable.numpy()
+        f"variable {index}": variable.numpy()
         for index, variable in enumerate(model.variables)
     }
     return figures | weights

@@ -1,8 +1,9 @@
 """A file is written whole, or not at all."""
 
 import contextlib
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from tfvae import storage
@@ -26,11 +27,41 @@ def write_whole(path: str, write: Callable[[IO[bytes]], Any]) -> None:
     if folder:
         storage.make_folder(folder)
     beside = os.path.join(folder, f".{name}.partial")
+    with _only_writer(beside):
+        try:
+            with storage.writer(beside) as file:
+                write(file)
+            storage.replace(beside, path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first error is to be told
+                storage.remove(beside)
+            raise
+
+
+@contextlib.contextmanager
+def _only_writer(path: str) -> Iterator[None]:
+    """Waits until no other process writes a local file, and keeps it so.
+
+    Stores write an object whole; there the last of several writers wins.
+    """
+    if not storage.is_local(path):
+        yield
+        return
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_still(path, descriptor):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_still(path: str, descriptor: int) -> bool:
+    """Whether a path is that of an open file, which may have been renamed."""
     try:
-        with storage.writer(beside) as file:
-            write(file)
-        storage.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(OSError):  # the first error is the one to tell
-            storage.remove(beside)
-        raise
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -1,5 +1,6 @@
 """Searches settings with keras-tuner: python -m tuning.search --help."""
 
+import contextlib
 import dataclasses
 import gc
 import shlex
@@ -44,16 +45,18 @@ def main(argv: list[str]) -> int:
     workers.set_environment(asked.role, asked.chief, asked.worker_id)
     search_dir = folder.SearchDir(asked.directory)
     search_dir.prepare()
-    held = None if asked.overwrite else search_dir.read_plan()
-    try:
-        status = run(
-            plan.make_plan(line, held, directory=asked.directory),
-            asked,
-            search_dir,
-        )
-    except InputError:
-        search_dir.remove_if_empty()
-        raise
+    shared = workers.is_worker()  # with the chief, who holds the folder
+    with contextlib.nullcontext() if shared else search_dir.hold():
+        held = None if asked.overwrite else search_dir.read_plan()
+        try:
+            status = run(
+                plan.make_plan(line, held, directory=asked.directory),
+                asked,
+                search_dir,
+            )
+        except InputError:
+            search_dir.remove_if_empty()
+            raise
     if status != program.DONE:
         again = dataclasses.replace(asked, overwrite=False, config="", space="")
         print(f"go on with:\n  python -m tuning.search {flags.to_argv(again)}")
