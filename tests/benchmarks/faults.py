@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
+import weakref
 import zipfile
 from collections.abc import Callable
 from typing import TypeVar
@@ -41,6 +42,8 @@ class Started:
         self._mark = f"{MARK}={uuid.uuid4().hex}".encode()
         self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 (as long as self)
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
+        for file in (self._stdout, self._stderr):
+            weakref.finalize(self, file.close)
         name, _, value = self._mark.decode().partition("=")
         self.began = time.monotonic()
         self.process = subprocess.Popen(
