@@ -12,9 +12,9 @@ from tfvae import build, callbacks, resolve
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 from tfvae.errors import TrainingError
+from tfvae.recorder import Recorder
 from tfvae.run_dir import RunDir
 from tfvae.vae import VAE
-from tfvae.recorder import Recorder
 
 SPEC = DataSpec((6,), None, "real")
 X = np.random.default_rng(0).normal(size=[11, 6]).astype(np.float32)

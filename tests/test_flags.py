@@ -123,7 +123,10 @@ def test_order_on_the_command_line_does_not_matter(
             ["--latent_dim=0"],
             "`latent_dim` must be .* at least 1 and .*; got 0.",
         ),
-        (["--strategy=both"], "`strategy` must be one_device, mirrored or multi_worker"),
+        (
+            ["--strategy=both"],
+            "`strategy` must be one_device, mirrored or multi_worker",
+        ),
         (["--num_virtual_devices=-1"], "`num_virtual_devices` must be a whole"),
         (["--overwrite=maybe"], "overwrite.*maybe.*; see --help."),
         (["--latent_dim"], "latent_dim.*; see --help."),

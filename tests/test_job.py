@@ -262,6 +262,15 @@ def test_workers_die_with_the_launcher(tmp_path: pathlib.Path) -> None:
     wait_until(lambda: not any(map(is_running, pids)))
 
 
+def test_ctrl_c_of_the_terminal_reaches_the_launcher_alone(
+    tmp_path: pathlib.Path,
+) -> None:
+    run("ps -o pid=,sid= -p $$ > session-$i")
+    for index in range(2):
+        pid, session = (tmp_path / f"session-{index}").read_text().split()
+        assert session == pid
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do it")
 def test_worker_keeps_to_its_cores(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch

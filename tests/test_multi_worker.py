@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent import futures
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,10 @@ import pytest
 import tensorflow as tf
 
 from tests import worker_runs
-from tfvae import cluster, job, program
+from tfvae import cluster, job, program, rendezvous, train
+from tfvae.errors import InputError
 from tfvae.job import End, Job
 
-pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = {"epochs": 1, "latent_dim": 2, "hidden_units": [6]}
 DIGITS = SMALL | {"dataset": "digits", "batch_size": 239}  # 6 of them, and 5
@@ -46,6 +47,7 @@ def work(folder: pathlib.Path, num_workers: int) -> End:
         return started.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [2, 4])
 def test_several_processes_learn_what_one_does(
     num_workers: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
@@ -95,6 +97,7 @@ def two_addresses() -> list[str]:
     return [f"127.0.0.1:{port}" for port in job._free_ports(2)]
 
 
+@pytest.mark.slow
 def test_worker_that_hangs_is_noticed(tmp_path: pathlib.Path) -> None:
     flags = ["--epochs=100000", "--hidden_units=4", f"--run_dir={tmp_path}/r"]
     addresses = two_addresses()
@@ -119,6 +122,7 @@ def test_worker_that_hangs_is_noticed(tmp_path: pathlib.Path) -> None:
         other.communicate()
 
 
+@pytest.mark.slow
 def test_data_that_are_wrong_on_one_worker_alone(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,18 +145,24 @@ def test_data_that_are_wrong_on_one_worker_alone(
     assert end == End(program.WRONG_INPUT)
 
 
-def test_flags_that_differ_end_both(tmp_path: pathlib.Path) -> None:
-    addresses = two_addresses()
-    workers = [
-        start(index, addresses, f"--run_dir={tmp_path}/r", f"--seed={index}")
-        for index in range(2)
-    ]
-    for worker in workers:
-        output, errors = worker.communicate(timeout=120)
-        assert worker.returncode == program.WRONG_INPUT
-        assert output == ""
-        assert errors == (
-            "train.py: all workers must be given the same flags, of one "
-            "version of tfvae: seed is 1 on worker 1, 0 on the chief.\n"
-        )
+@pytest.mark.parametrize("index", [0, 1])
+def test_flags_that_differ_end_both(
+    index: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [cluster.Cluster(tuple(two_addresses()), n) for n in range(2)]
+    monkeypatch.setenv("TF_CONFIG", cluster.tf_config(jobs[0].addresses, index))
+    line = (
+        r"^all workers must be given the same flags, of one version of tfvae: "
+        rf"seed is {1 + index} on worker 1, {2 - index} on the chief\.$"
+    )
+    flags = ["--strategy=multi_worker", f"--run_dir={tmp_path}/r", "--seed=2"]
+    with futures.ThreadPoolExecutor() as pool:
+        other = pool.submit(
+            rendezvous.meet,
+            jobs[1 - index], given={"seed": 1}, settings={}, timeout=30,
+        )  # fmt: skip
+        with pytest.raises(InputError, match=line):
+            train.main(["train", *flags])
+        with pytest.raises(InputError, match=line):
+            other.result(30)
     assert not (tmp_path / "r").exists()

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from tfvae import build, callbacks, resolve
+from tfvae import build, resolve
 from tfvae import progress as progress_lib
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
+from tfvae.recorder import Recorder
 from tfvae.run_dir import RunDir
 from tfvae.vae import VAE
-from tfvae.recorder import Recorder
 
 SPEC = DataSpec((6,), None, "real")
 STEPS = 3  # batches of 4, 4 and 3

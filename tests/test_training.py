@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests import small_runs
-from tfvae import build, callbacks, resolve, training
+from tfvae import build, resolve, training
 from tfvae.config import Config
 from tfvae.data.load import load_data
-from tfvae.run_dir import RunDir
 from tfvae.recorder import Recorder
+from tfvae.run_dir import RunDir
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,10 @@ def npz(folder: pathlib.Path, **arrays: np.ndarray) -> str:
             ["--C=2", "--beta=2"],
             "`beta` and `C` are one setting (C = 1 / beta)",
         ),
-        (["--strategy=all"], "`strategy` must be one_device, mirrored or multi_worker;"),
+        (
+            ["--strategy=all"],
+            "`strategy` must be one_device, mirrored or multi_worker;",
+        ),
         (["--kl_schedule=linear:31"], "`kl_schedule` must end within the run"),
     ],
 )

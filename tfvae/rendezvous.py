@@ -168,9 +168,8 @@ class _Reception:
                 f"worker {index}", theirs, self._own
             )
         if index in self._workers:  # it was started again; or twice
-            before = self._workers[index]
-            _send(before, {"refused": f"another process is worker {index}."})
-            self._drop(before)
+            text = f"another process is worker {index}."
+            _send(self._workers[index], {"refused": text})
         self._workers[index] = caller
 
     def _drop(self, caller: socket.socket) -> None:

@@ -144,9 +144,15 @@ def _take_away(folder: pathlib.Path) -> None:
 
 
 def _begin_another(program: Started, folder: pathlib.Path) -> str:
-    """Gives the same command, on the same folder; returns what it says."""
+    """Gives the same command, on the same folder; returns what it says.
+
+    The first stands still meanwhile: it could be done before the second looks.
+    """
+    program.process.send_signal(signal.SIGSTOP)
     second = Started(*program.words)
-    return f"status {second.wait()}: {' / '.join(second.stderr())}"
+    status = second.wait()
+    program.process.send_signal(signal.SIGCONT)
+    return f"status {status}: {' / '.join(second.stderr())}"
 
 
 def _newest(folder: pathlib.Path) -> pathlib.Path:

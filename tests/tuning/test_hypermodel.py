@@ -10,12 +10,12 @@ import pytest
 
 from tests import small_runs
 from tests.runs import assert_same_run, rows_of
-from tfvae import build, callbacks, resolve, training
+from tfvae import build, resolve, training
 from tfvae.config import Config
 from tfvae.errors import InputError, TrainingError
 from tfvae.metrics.likelihood import importance_weighted
-from tfvae.run_dir import RunDir, load_run
 from tfvae.recorder import Recorder
+from tfvae.run_dir import RunDir, load_run
 from tuning import objective
 from tuning.hypermodel import VAEHyperModel
 from tuning.objective import Protocol
