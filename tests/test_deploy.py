@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import tfvae
-from tfvae import cluster, flags, program, train
+from tfvae import cluster, flags, program
 
 DEPLOY = pathlib.Path(__file__).parents[1] / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
@@ -26,7 +26,7 @@ LABELS = JOB["template"]["metadata"]["labels"]
 ENVIRONMENT = {entry["name"]: entry.get("value") for entry in CONTAINER["env"]}
 LOST = program.LOST_WORKER
 NEVER_CAME, KILLED = 142, 137
-PREEMPTED = train.STATUS_OF_SIGNAL["SIGTERM"]
+PREEMPTED = program.STATUS_OF_SIGNAL["SIGTERM"]
 
 
 @pytest.mark.parametrize("version", ["1.29", "1.31", "1.34", "1.37"])

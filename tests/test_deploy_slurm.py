@@ -12,12 +12,12 @@ import sys
 
 import pytest
 
-from tfvae import flags, program, train
+from tfvae import flags, program
 
 SBATCH = pathlib.Path(__file__).parents[1] / "deploy/slurm/train.sbatch"
 LOST = program.LOST_WORKER
 NEVER_CAME, KILLED = 142, 137
-PREEMPTED = train.STATUS_OF_SIGNAL["SIGTERM"]
+PREEMPTED = program.STATUS_OF_SIGNAL["SIGTERM"]
 # Of sbatch: an option, and what its documentation accepts.
 OPTIONS = {
     "job-name": r"[^\s=]+",

@@ -3,6 +3,7 @@
 import gc
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -86,6 +87,22 @@ def test_ctrl_c_outside_of_training_is_one_line(
         "train.py: stopped; a run that had begun goes on with its --run_dir.\n"
     )
     assert capsys.readouterr() == ("", expected)
+
+
+def test_sigterm_outside_of_training_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def main(argv: list[str]) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    with pytest.raises(SystemExit) as ended:
+        program.run_main(main, stopped="stopped.")
+    assert ended.value.code == 143
+    assert capsys.readouterr() == ("", "train.py: stopped.\n")
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_package_s_program_has_the_package_s_name(

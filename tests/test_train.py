@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tests.runs import assert_same_run, rows_of
+from tfvae import program, train
 from tfvae import recorder as recorder_lib
-from tfvae import train
 from tfvae.config import Config
 from tfvae.data.load import load_data
 from tfvae.errors import InputError, TrainingError
@@ -252,7 +252,7 @@ def test_run_interrupted_in_validation_goes_on_to_the_same_end(
     monkeypatch.setattr(Recorder, "on_test_begin", on_test_begin)
     assert (
         _train(tmp_path, *TINY)
-        == train.STATUS_OF_SIGNAL[signal.Signals(number).name]
+        == program.STATUS_OF_SIGNAL[signal.Signals(number).name]
     )
     # The epoch is trained and saved; it has no row yet.
     assert begun == [0, 1]

@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from tfvae.flags import HelpRequested
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 LOST_WORKER, INTERRUPTED, TERMINATED = 75, 130, 143
+STATUS_OF_SIGNAL = {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED}
 
 
 RESUMABLE = "stopped; a run that had begun goes on with its --run_dir."
@@ -30,14 +32,15 @@ def run_main(
     Args:
       main: takes sys.argv and returns the exit status. InputError becomes one
         line and status 2, FailedError one line and 1, Ctrl-C one line and
-        130; any other error keeps its traceback.
-      stopped: what that line says after Ctrl-C.
+        130, SIGTERM the same and 143; any other error keeps its traceback.
+      stopped: what that line says after a signal.
     """
     folder, name = os.path.split(sys.argv[0])
     if name == "__main__.py":
         name = os.path.basename(folder)
     try:
-        status = main(sys.argv)
+        with _terminable():
+            status = main(sys.argv)
         sys.stdout.flush()
     except HelpRequested as help_text:
         print(help_text)
@@ -51,10 +54,24 @@ def run_main(
     except FailedError as error:
         print(f"{name}: {_one_line(error)}", file=sys.stderr)
         status = FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupted:
         print(f"{name}: {stopped}", file=sys.stderr)
-        status = INTERRUPTED
+        status = STATUS_OF_SIGNAL[str(interrupted) or "SIGINT"]
     sys.exit(status)
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Makes SIGTERM what Ctrl-C is, where a program does no more about it."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -27,10 +27,6 @@ usage: python -m tfvae.train [--name=value ...]
 
 A run folder that is there already is resumed, with its own settings."""
 
-STATUS_OF_SIGNAL = {
-    "SIGINT": program.INTERRUPTED,
-    "SIGTERM": program.TERMINATED,
-}
 COLLAPSED_KL = 0.1  # nats over all latents
 
 
@@ -154,7 +150,7 @@ def run(
     except (callbacks.Interrupted, KeyboardInterrupt) as interrupted:
         name = str(interrupted) or "SIGINT"
         print(f"stopped by {name}; all that was learned is saved.")
-        return STATUS_OF_SIGNAL[name]
+        return program.STATUS_OF_SIGNAL[name]
     print(f"run folder: {run_dir}  {_next_command(run_dir)}")
     return program.DONE
 

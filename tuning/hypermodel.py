@@ -17,6 +17,7 @@ import tf_keras
 from tfvae import (
     atomic,
     build,
+    checkpoints,
     resolve,
     settings,
     strategy,
@@ -185,6 +186,7 @@ class VAEHyperModel(keras_tuner.HyperModel):
         text = json.dumps(figures, indent=2) + "\n"
         atomic.write_whole(path, lambda file: file.write(text.encode()))
         if not keep_checkpoint:
+            checkpoints.forget(run_dir)  # a kill must leave no half of one
             shutil.rmtree(run_dir.file("checkpoints"), ignore_errors=True)
         return figures
 

@@ -80,7 +80,7 @@ def run(plan: "Plan", asked: Search, search_dir: "SearchDir") -> int:
     """
     import tensorflow as tf
 
-    from tfvae import strategy, train
+    from tfvae import strategy
     from tfvae.callbacks import Interrupted
     from tuning import objective, workers
     from tuning.hypermodel import VAEHyperModel
@@ -109,7 +109,7 @@ def run(plan: "Plan", asked: Search, search_dir: "SearchDir") -> int:
     except (Interrupted, KeyboardInterrupt) as interrupted:
         name = str(interrupted) or "SIGINT"
         print(f"stopped by {name}; all that was learned is saved.")
-        return train.STATUS_OF_SIGNAL[name]
+        return program.STATUS_OF_SIGNAL[name]
     if workers.is_worker():
         print("no trial is left for this worker.")
         return program.DONE
