@@ -24,10 +24,11 @@ ROOT = pathlib.Path(__file__).parents[1]
 SMALL = {"epochs": 1, "latent_dim": 2, "hidden_units": [6]}
 DIGITS = SMALL | {"dataset": "digits", "batch_size": 239}  # 6 of them, and 5
 DIP = DIGITS | {"objective": "dip", "batch_size": 719}  # 2 of them, and 1
-# Of the last batch of 5, 4 workers get 2, 2, 1 and 0.
+IMAGES = SMALL | {"batch_size": 9, "max_resident_mb": 0}  # 3 of them, and 5
+# Of the last batch of 5, 4 workers get 2, 2, 1 and 0; of that of 1, 2 get 1, 0.
 RUNS: dict[int, dict[str, dict[str, Any]]] = {
     2: {"label": DIGITS | {"condition": "label"}, "dip": DIP},
-    4: {"digits": DIGITS, "images": SMALL | {"batch_size": 9}},
+    4: {"images": IMAGES},
 }
 
 
@@ -56,8 +57,7 @@ def test_several_processes_learn_what_one_does(
     runs = {name: dict(one) for name, one in RUNS[num_workers].items()}
     if "images" in runs:
         write_images(tmp_path / "png")
-        streamed = {"dataset": f"images:{tmp_path / 'png'}"}
-        runs["images"] |= streamed | {"max_resident_mb": 0}
+        runs["images"]["dataset"] = f"images:{tmp_path / 'png'}"
     (tmp_path / "runs.json").write_text(json.dumps(runs))
     assert work(tmp_path, num_workers) == End(program.DONE)
     for name, settings in runs.items():
@@ -149,18 +149,26 @@ def test_data_that_are_wrong_on_one_worker_alone(
 def test_flags_that_differ_end_both(
     index: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = [cluster.Cluster(tuple(two_addresses()), n) for n in range(2)]
-    monkeypatch.setenv("TF_CONFIG", cluster.tf_config(jobs[0].addresses, index))
+    addresses = tuple(two_addresses())
+    monkeypatch.setenv("TF_CONFIG", cluster.tf_config(addresses, index))
     line = (
         r"^all workers must be given the same flags, of one version of tfvae: "
         rf"seed is {1 + index} on worker 1, {2 - index} on the chief\.$"
     )
-    flags = ["--strategy=multi_worker", f"--run_dir={tmp_path}/r", "--seed=2"]
+    flags = [
+        "--strategy=multi_worker",
+        f"--run_dir={tmp_path}/r",
+        "--seed=2",
+        "--worker_timeout=30",
+    ]
     with futures.ThreadPoolExecutor() as pool:
         other = pool.submit(
             rendezvous.meet,
-            jobs[1 - index], given={"seed": 1}, settings={}, timeout=30,
-        )  # fmt: skip
+            cluster.Cluster(addresses, 1 - index),
+            given={"seed": 1},
+            settings={},
+            timeout=30,
+        )
         with pytest.raises(InputError, match=line):
             train.main(["train", *flags])
         with pytest.raises(InputError, match=line):

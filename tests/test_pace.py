@@ -55,9 +55,9 @@ def test_pace_is_kept_from_epoch_to_epoch(
 ) -> None:
     made = Pace(8, OtherWorkers())
     run(made, 15, clock, 1e-3)
-    assert run(made, 20, clock, 1e-3) == [8, 8, 4]
+    assert run(made, 18, clock, 1e-3) == [8, 8, 2]
     # A short rest says nothing of what more steps would cost.
-    assert run(made, 20, clock, 1e-3) == [8, 8, 4]
+    assert run(made, 18, clock, 1e-3) == [8, 8, 2]
 
 
 def test_execution_takes_about_a_second_or_two(

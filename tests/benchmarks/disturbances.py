@@ -194,10 +194,12 @@ def _flip_served(folder: pathlib.Path) -> None:
 
 
 def _export_anew(folder: pathlib.Path) -> None:
+    exported = f"--export_dir={folder / 'export'}"
     faults.finish(
-        "export.saved_model", f"--run_dir={folder / 'run'}",
-        f"--export_dir={folder / 'export'}", "--parts=decoder",
+        "export.saved_model", f"--run_dir={folder / 'run'}", exported,
+        "--parts=decoder",
     )  # fmt: skip
+    faults.finish("export.rollout", "promote", exported, "--offline")
 
 
 def _after_epochs(num: int) -> Callable[[pathlib.Path], bool]:

@@ -145,7 +145,8 @@ def _serve(
     server.process.terminate()
     server.wait()
     wrong = client.misspoken() + server.left_behind() + server.misspoken()
-    return status, disturbances.told_by(client, status), wrong
+    told = server.stderr()[:1] or [disturbances.told_by(client, status)]
+    return status, told[0], wrong
 
 
 def results(folder: pathlib.Path) -> dict[str, Any]:
