@@ -16,7 +16,7 @@ from tfvae import flags, program
 
 SBATCH = pathlib.Path(__file__).parents[1] / "deploy/slurm/train.sbatch"
 LOST = program.LOST_WORKER
-NEVER_CAME, KILLED = 142, 137
+KILLED = 137
 PREEMPTED = program.STATUS_OF_SIGNAL["SIGTERM"]
 # Of sbatch: an option, and what its documentation accepts.
 OPTIONS = {
@@ -135,7 +135,7 @@ def test_script_starts_the_workers(tmp_path: pathlib.Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("status", [LOST, NEVER_CAME, KILLED, PREEMPTED])
+@pytest.mark.parametrize("status", [LOST, KILLED, PREEMPTED])
 def test_script_is_queued_again(tmp_path: pathlib.Path, status: int) -> None:
     ended, calls = _run_script(tmp_path, status=status, SLURM_RESTART_COUNT="3")
     assert ended == status
