@@ -61,6 +61,7 @@ def _variables(model: Learner) -> list[tf.Variable]:
     return [*model.variables, *model.optimizer.variables]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "num_replicas", [1, pytest.param(2, marks=pytest.mark.slow)]
 )

@@ -137,7 +137,9 @@ def test_job_starts_again_what_can_go_on() -> None:
     ]
     assert conditions == [[{"type": "DisruptionTarget", "status": "True"}]]
     assert POD["terminationGracePeriodSeconds"] >= 30
-    assert POD["shareProcessNamespace"]  # else process 1, which ignores SIGTERM at first
+    assert POD[
+        "shareProcessNamespace"
+    ]  # else process 1, which ignores SIGTERM at first
 
 
 def test_pods_can_do_little_else() -> None:

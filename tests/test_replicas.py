@@ -109,6 +109,7 @@ def test_training_gets_somewhere() -> None:
     assert logs["val_elbo"][-1] > logs["val_elbo"][0]
 
 
+@pytest.mark.slow
 def test_an_empty_share_does_no_harm() -> None:
     config = resolve.resolve(
         Config(hidden_units=(7,), filters=(3,), architecture="mlp"),

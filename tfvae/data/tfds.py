@@ -118,10 +118,7 @@ def image_set(name: str, data_dir: str) -> ImageSet:
         downloaded, a damaged one, or one without images.
     """
     if NAMESPACE.match(name):
-        raise InputError(
-            f"`dataset` {name} has a namespace, whose code TFDS would fetch "
-            "and run; give a set of TFDS's own, npz:PATH or images:DIR."
-        )
+        raise _unknown(name)  # TFDS would fetch and run the namespace's code
     try:
         builder = tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
     except (*UNKNOWN_NAME_ERRORS, *DAMAGE_ERRORS) as error:
@@ -133,11 +130,7 @@ def image_set(name: str, data_dir: str) -> ImageSet:
                 f"{_first_line(error)}; prepare it anew, or give another name "
                 "or --data_dir."
             ) from error
-        raise InputError(
-            f"`dataset` {name!r} is no data set of tfvae or TFDS; give "
-            "digits, ring, pinwheel, linear_gaussian, density1d, sprites, a "
-            "TFDS name, npz:PATH or images:DIR."
-        ) from error
+        raise _unknown(name) from error
     if not builder.is_prepared():
         _prepare(builder, name)
     features = builder.info.features
@@ -156,6 +149,14 @@ def image_set(name: str, data_dir: str) -> ImageSet:
         label_key,
         features[label_key].num_classes if label_key else None,
         _parts(builder.info.splits, name),
+    )
+
+
+def _unknown(name: str) -> InputError:
+    return InputError(
+        f"`dataset` {name!r} is no data set of tfvae or TFDS; give digits, "
+        "ring, pinwheel, linear_gaussian, density1d, sprites, a TFDS name, "
+        "npz:PATH or images:DIR."
     )
 
 
