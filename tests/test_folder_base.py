@@ -11,7 +11,7 @@ import pytest
 
 from tfvae import storage
 from tfvae.errors import FailedError, InputError, WriteError
-from tfvae.folder import Folder, reading
+from tfvae.folder import Folder, reading, write_whole
 
 
 @pytest.fixture(params=["", "file://", "ram://"])
@@ -128,3 +128,15 @@ def test_storage_out_of_reach_is_wrong_input() -> None:
 def test_missing_file_is_for_the_reader_to_tell(tmp_path: pathlib.Path) -> None:
     with pytest.raises(FileNotFoundError), reading("a"):
         storage.read(str(tmp_path / "a"))
+
+
+def test_file_that_cannot_be_written_whole_is_told(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    monkeypatch.setattr(storage, "writer", full)
+    with pytest.raises(WriteError, match=r"f cannot be written: No space left"):
+        write_whole(str(tmp_path / "f"), lambda file: file.write(b"x"))
+    assert list(tmp_path.iterdir()) == []

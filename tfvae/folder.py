@@ -128,6 +128,16 @@ def reading(path: str) -> Iterator[None]:
         ) from error
 
 
+def write_whole(path: str, write: Callable[[IO[bytes]], Any]) -> None:
+    """Writes a file as `atomic.write_whole` does.
+
+    Raises:
+      WriteError: it cannot be written.
+    """
+    with writing(path):
+        atomic.write_whole(path, write)
+
+
 @contextlib.contextmanager
 def writing(path: str) -> Iterator[None]:
     """Turns errors of the storage into one line that says what to do.

@@ -15,7 +15,6 @@ import tensorflow as tf
 import tf_keras
 
 from tfvae import (
-    atomic,
     build,
     checkpoints,
     resolve,
@@ -29,6 +28,7 @@ from tfvae.data.load import load_data
 from tfvae.data.split import Splits
 from tfvae.errors import InputError, TrainingError
 from tfvae.examples import Examples
+from tfvae.folder import write_whole
 from tfvae.learner import Learner
 from tfvae.recorder import Recorder
 from tfvae.run_dir import RunDir
@@ -184,7 +184,7 @@ class VAEHyperModel(keras_tuner.HyperModel):
             "seconds": time.perf_counter() - started,
         }
         text = json.dumps(figures, indent=2) + "\n"
-        atomic.write_whole(path, lambda file: file.write(text.encode()))
+        write_whole(path, lambda file: file.write(text.encode()))
         if not keep_checkpoint:
             checkpoints.forget(run_dir)  # a kill must leave no half of one
             shutil.rmtree(run_dir.file("checkpoints"), ignore_errors=True)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tfvae import atomic, page
+from tfvae import page
+from tfvae.folder import write_whole
 from tfvae.report_figures.measures import number
 from tfvae.settings import to_text
 from tuning import page_figures
@@ -95,7 +96,7 @@ def write(
             page.Section("What is next", (page.Commands("\n\n".join(lines)),)),
         ],
     )
-    atomic.write_whole(path, lambda file: file.write(text.encode()))
+    write_whole(path, lambda file: file.write(text.encode()))
     return path
 
 

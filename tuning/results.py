@@ -8,8 +8,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tfvae import atomic
 from tfvae.config import Config
+from tfvae.folder import write_whole
 
 if TYPE_CHECKING:  # it loads keras-tuner
     from tuning.space import Space
@@ -123,7 +123,7 @@ def write_csv(path: str, results: Sequence[Result], *, base: Config) -> None:
         }
         shown = {name: result.figures.get(name) for name in figures}
         table.writerow(row | result.values | shown)
-    atomic.write_whole(path, lambda file: file.write(text.getvalue().encode()))
+    write_whole(path, lambda file: file.write(text.getvalue().encode()))
 
 
 def _text(path: str) -> str:

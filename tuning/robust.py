@@ -17,8 +17,8 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src.engine import oracle as locks
 from keras_tuner.src.engine.metrics_tracking import MetricsTracker
 
-from tfvae import atomic
 from tfvae.errors import InputError
+from tfvae.folder import write_whole
 
 ENDED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 MOST_FAILURES_IN_A_ROW = 10
@@ -264,7 +264,7 @@ def _reason(failed: list[Trial]) -> str:
 
 def _write_json(path: str, value: dict[str, Any]) -> None:
     text = json.dumps(value)
-    atomic.write_whole(path, lambda file: file.write(text.encode()))
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def _read_json(path: str) -> Any:

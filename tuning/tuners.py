@@ -16,8 +16,9 @@ from typing import Any
 import keras_tuner
 import tf_keras
 
-from tfvae import atomic, run_dir
+from tfvae import run_dir
 from tfvae.errors import InputError, TrainingError
+from tfvae.folder import write_whole
 from tfvae.learner import Learner
 from tuning import chief, oracles, workers
 from tuning import objective as objective_lib
@@ -121,7 +122,7 @@ class TfKerasTuner(keras_tuner.Tuner):
         except (InputError, TrainingError) as error:
             text = " ".join(str(error).split())
             path = os.path.join(folder, FAILURE_NAME)
-            atomic.write_whole(path, lambda file: file.write(text.encode()))
+            write_whole(path, lambda file: file.write(text.encode()))
             raise keras_tuner.errors.FailedTrialError(text) from error
         name = self.oracle.objective.name
         return {name: figures[name]}
