@@ -73,6 +73,11 @@ def _train(
         f"--epochs={epochs}", f"--dataset=npz:{data}", f"--run_dir={folder}",
         *contestants.TASK_FLAGS, *contestants.OWN_FLAGS[network], *flags,
     ]  # fmt: skip
+    return run(command, folder)
+
+
+def run(command: list[str], folder: pathlib.Path) -> dict[str, float]:
+    """Trains in a folder; returns images a second and the last elbo."""
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]

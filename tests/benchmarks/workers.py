@@ -6,19 +6,15 @@ and an optimizer that runs twice; what they would give on two machines is not
 measured here.
 """
 
-import json
 import pathlib
 import statistics
-import subprocess
 import sys
 from typing import Any
 
-from tests.benchmarks import contestants, rounds
+from tests.benchmarks import contestants, rounds, variants
 from tests.benchmarks.rounds import Comparison, Settings
-from tfvae.callbacks import throughput
 
 EPOCHS = 8
-NUM_TRAINED = 60_000
 BATCH_SIZE = 1024
 ALONE = "one process"
 RUNS = {
@@ -60,10 +56,4 @@ def _train(
         f"--run_dir={folder}", *contestants.TASK_FLAGS,
         *contestants.OWN_FLAGS["mlp"],
     ]  # fmt: skip
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    return {
-        "images_per_second": throughput(rows, NUM_TRAINED),
-        "elbo": rows[-1]["val_elbo"],
-    }
+    return variants.run(command, folder)
