@@ -98,8 +98,7 @@ class Folder:
         if not self.writes:
             return
         self.make(os.path.dirname(name))
-        with writing(self.file(name)):
-            atomic.write_whole(self.file(name), write)
+        write_whole(self.file(name), write)
 
     def write_json(self, name: str, content: Any) -> None:
         """Writes a JSON file."""
