@@ -8,7 +8,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -129,23 +128,27 @@ def _is_module(name: str) -> bool:
     return path.is_dir() or path.with_suffix(".py").exists()
 
 
-def _imports(path: pathlib.Path) -> Iterator[str]:
-    """Yields every imported name, wherever in the file it is imported."""
+@functools.cache
+def _imports(path: pathlib.Path) -> tuple[str, ...]:
+    """Returns every imported name, wherever in the file it is imported."""
+    found = []
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"relative import in {path}"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(found)
 
 
-def _own_imports(path: pathlib.Path) -> set[str]:
+@functools.cache
+def _own_imports(path: pathlib.Path) -> frozenset[str]:
     """Returns the modules of ours that a file imports."""
     found = set()
     for name in _imports(path):
         if name.split(".")[0] in PACKAGES:
             found.add(name if _is_module(name) else name.rpartition(".")[0])
-    return found
+    return frozenset(found)
 
 
 def _room(module: str) -> str:

@@ -72,7 +72,9 @@ def test_linear_vae_reaches_probabilistic_pca(C: str) -> None:
     assert best - 0.01 * gap < reached <= best
 
 
-@pytest.mark.parametrize("C", ["learned", "optimal"])
+@pytest.mark.parametrize(
+    "C", [pytest.param("learned", marks=pytest.mark.slow), "optimal"]
+)
 def test_elbo_lies_between_isotropic_and_exact_log_likelihood(C: str) -> None:
     model, x = trained(C), draws()
     logs = model.evaluate(x, batch_size=1000, return_dict=True, verbose=0)

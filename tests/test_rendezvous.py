@@ -76,7 +76,7 @@ def test_all_get_the_settings_of_the_chief(
         settings = SETTINGS if index == 0 else {"epochs": 9}
         told[index] = pool.submit(meet, job, index, settings=settings)
         time.sleep(0.03)
-    assert [told[index].result(5) for index in range(4)] == [SETTINGS] * 4
+    assert [told[index].result(60) for index in range(4)] == [SETTINGS] * 4
 
 
 def test_job_of_one_does_not_wait() -> None:
@@ -89,7 +89,7 @@ def test_address_is_free_for_tensorflow_afterwards(
     job = addresses(2)
     other = pool.submit(meet, job, 1)
     meet(job, 0)
-    other.result(5)
+    other.result(60)
     with socket.create_server(("127.0.0.1", int(job[0].split(":")[1]))):
         pass
 
@@ -119,8 +119,8 @@ def test_other_callers_hold_up_nobody(
     with call(job, NOISE[name]), call(job, NOISE[name]):
         began = time.monotonic()
         assert meet(job, 1) == SETTINGS
-        assert chief.result(5) == SETTINGS
-    assert time.monotonic() - began < 2
+        assert chief.result(60) == SETTINGS
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("index", [True, [1], None, {"1": 1}, 1.0, -1, 7])
@@ -133,7 +133,7 @@ def test_odd_index_stands_for_nobody(
         call(job, as_line(hello(job, index))),
         pytest.raises(LostWorkerError, match=r"^worker 1 \(b:1\) did not"),
     ):
-        chief.result(5)
+        chief.result(60)
 
 
 def test_line_without_end_is_cut_off(pool: futures.ThreadPoolExecutor) -> None:
@@ -145,7 +145,7 @@ def test_line_without_end_is_cut_off(pool: futures.ThreadPoolExecutor) -> None:
     ):
         assert line.recv(1) == b""
     meet(job, 1)
-    chief.result(5)
+    chief.result(60)
 
 
 def test_worker_that_vanishes_is_waited_for_again(
@@ -158,7 +158,7 @@ def test_worker_that_vanishes_is_waited_for_again(
     with pytest.raises(futures.TimeoutError):
         chief.result(0.1)
     assert meet(job, 1) == SETTINGS
-    assert (chief.result(5), two.result(5)) == (SETTINGS, SETTINGS)
+    assert (chief.result(60), two.result(60)) == (SETTINGS, SETTINGS)
 
 
 def test_second_process_of_an_index_takes_its_place(
@@ -171,9 +171,9 @@ def test_second_process_of_an_index_takes_its_place(
     time.sleep(0.05)
     second = pool.submit(meet, job, 1)
     with pytest.raises(InputError, match=r"^another process is worker 1\.$"):
-        first.result(5)
+        first.result(60)
     assert meet(job, 2) == SETTINGS
-    assert (chief.result(5), second.result(5)) == (SETTINGS, SETTINGS)
+    assert (chief.result(60), second.result(60)) == (SETTINGS, SETTINGS)
 
 
 def test_worker_calls_again_where_the_chief_hangs_up(
@@ -188,8 +188,8 @@ def test_worker_calls_again_where_the_chief_hangs_up(
         line.sendall(b"HTTP/1.1 400 Bad Request\r\n")
         line.close()
     chief = pool.submit(meet, job, 0, settings=SETTINGS)
-    assert worker.result(5) == SETTINGS
-    assert chief.result(5) == SETTINGS
+    assert worker.result(60) == SETTINGS
+    assert chief.result(60) == SETTINGS
 
 
 DIFFERENCES: list[tuple[dict[str, Any], str]] = [
@@ -219,7 +219,7 @@ def test_other_flags_on_one_worker_are_told_to_all(
     lines = set()
     for worker in told:
         with pytest.raises(InputError) as error:
-            worker.result(5)
+            worker.result(60)
         lines.add(str(error.value))
     (line,) = lines
     assert line.startswith(
@@ -236,7 +236,7 @@ def test_other_flags_are_told_though_a_worker_is_missing(
     with pytest.raises(InputError, match="seed is 5 on worker 1"):
         meet(job, 1, given={**GIVEN, "seed": 5})
     with pytest.raises(InputError, match="seed is 5 on worker 1"):
-        chief.result(5)
+        chief.result(60)
 
 
 def test_job_of_other_workers_is_another_job(
@@ -248,7 +248,7 @@ def test_job_of_other_workers_is_another_job(
     with pytest.raises(InputError, match=match):
         meet((*job, "c:2"), 2)
     with pytest.raises(InputError, match=match):
-        chief.result(5)
+        chief.result(60)
 
 
 def test_workers_that_do_not_come_are_named() -> None:
@@ -302,7 +302,7 @@ def test_answer_that_is_none(
             line.sendall(answer)
         line.close()
         with pytest.raises(LostWorkerError, match="did not answer"):
-            worker.result(5)
+            worker.result(60)
 
 
 def test_address_that_is_taken() -> None:
@@ -335,7 +335,7 @@ def test_chief_of_this_machine_alone_listens_here_alone(
     call((f"127.0.0.1:{port}",), b"").close()
     assert _listens_at(job[0], "127.0.0.2") == everywhere
     with pytest.raises(LostWorkerError):
-        chief.result(5)
+        chief.result(60)
 
 
 def test_no_thread_and_no_socket_is_left(

@@ -12,6 +12,7 @@ from tfvae import build, resolve
 from tfvae.config import Config
 from tfvae.data.spec import DataSpec
 
+pytestmark = pytest.mark.slow
 EVENT_SHAPE = (6, 5, 1)
 # 18 examples in batches of 8, 8 and 2: the last gives 1, 1, 0, 0 to four
 # devices. Seven epochs are 21 steps.
@@ -27,20 +28,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "factor": {"objective": "factor", "prior": "realnvp"},
     "mmd": {"objective": "mmd", "objective_weight": 1.0},
 }
-
-
-# Tracing takes seconds, so one setting stands for all in the fast suite.
-ON_FOUR = {"optimal mlp", "bernoulli conv", "beta_tc"}
-FAST = {("learned mlp", 2)}
-CASES = [
-    pytest.param(
-        name,
-        count,
-        marks=[] if (name, count) in FAST else [pytest.mark.slow],
-    )
-    for name in SETTINGS
-    for count in ((2, 4) if name in ON_FOUR else (2,))
-]
+CASES = [*((name, 2) for name in SETTINGS), ("optimal mlp", 4)]
 
 
 @functools.cache
@@ -109,7 +97,6 @@ def test_training_gets_somewhere() -> None:
     assert logs["val_elbo"][-1] > logs["val_elbo"][0]
 
 
-@pytest.mark.slow
 def test_an_empty_share_does_no_harm() -> None:
     config = resolve.resolve(
         Config(hidden_units=(7,), filters=(3,), architecture="mlp"),

@@ -26,10 +26,9 @@ PLAIN = (
 )  # fmt: skip
 MIRRORED = (*PLAIN, "--epochs=12", "--strategy=mirrored",
             "--num_virtual_devices=2", "--steps_per_execution=1")  # fmt: skip
-DYNAMIC = (*PLAIN, "--epochs=12", "--binarize=dynamic",
-           "--kl_schedule=linear:3", "--steps_per_execution=1")  # fmt: skip
 ADVERSARY = (*PLAIN, "--epochs=12", "--objective=factor", "--prior=vamp",
-             "--num_components=5", "--steps_per_execution=1")  # fmt: skip
+             "--num_components=5", "--binarize=dynamic",
+             "--kl_schedule=linear:3", "--steps_per_execution=1")  # fmt: skip
 LONGEST_START_SECONDS = 120
 POLL_SECONDS = 0.003
 
@@ -58,6 +57,20 @@ def start(tmp_path: pathlib.Path) -> Iterator[Started]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The folder of a run with PLAIN that nothing has disturbed."""
+    run_dir = tmp_path_factory.mktemp("runs") / "undisturbed"
+    subprocess.run(
+        [sys.executable, "-m", "tfvae.train", f"--run_dir={run_dir}", *PLAIN],
+        cwd=run_dir.parent,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return run_dir
 
 
 def _train(start: Started, run_dir: pathlib.Path, *flags: str) -> str:
@@ -136,16 +149,15 @@ def _assert_same_end(one: pathlib.Path, other: pathlib.Path) -> None:
     assert results[0] == results[1]
 
 
-def test_killed_at_ten_random_moments_ends_with_the_same_weights(
-    start: Started, tmp_path: pathlib.Path
+def test_killed_at_random_moments_ends_with_the_same_weights(
+    start: Started, tmp_path: pathlib.Path, undisturbed: pathlib.Path
 ) -> None:
-    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
-    _train(start, undisturbed, *PLAIN)
+    disturbed = tmp_path / "disturbed"
     draw = random.Random(20240613)
-    # Three while starting (some before config.json is there, some after), the
-    # rest while training, whose epochs are mostly writing: a share of one.
-    plan = [(0, draw.uniform(0.5, 9.0)) for _ in range(3)]
-    plan += [(draw.randint(1, 8), draw.uniform(0, 0.15)) for _ in range(7)]
+    # Two while starting (config.json may be there, or not yet), the rest while
+    # training, whose epochs are mostly writing: a share of one.
+    plan = [(0, draw.uniform(0.5, 9.0)) for _ in range(2)]
+    plan += [(draw.randint(1, 8), draw.uniform(0, 0.15)) for _ in range(4)]
     draw.shuffle(plan)
     stood_at = []
     for epochs, delay in plan:
@@ -153,7 +165,7 @@ def test_killed_at_ten_random_moments_ends_with_the_same_weights(
         assert _kill(process, disturbed, epochs=epochs, delay=delay)
         stood_at.append(_num_epochs(disturbed))
     assert stood_at == sorted(stood_at)  # never loses a finished epoch
-    assert stood_at[-1] >= 7
+    assert stood_at[-1] >= 4
     out = _train(start, disturbed)
     assert f"epoch {stood_at[-1] - 1}/" not in out  # at most one done again
     _assert_same_end(undisturbed, disturbed)
@@ -173,9 +185,7 @@ def test_killed_while_finishing_ends_with_the_same_result(
 
 
 @pytest.mark.parametrize(
-    "flags",
-    [MIRRORED, DYNAMIC, ADVERSARY],
-    ids=["mirrored", "dynamic", "adversary"],
+    "flags", [MIRRORED, ADVERSARY], ids=["mirrored", "adversary"]
 )
 def test_killed_then_interrupted_ends_with_the_same_weights(
     start: Started, tmp_path: pathlib.Path, flags: tuple[str, ...]
@@ -196,10 +206,8 @@ def test_killed_then_interrupted_ends_with_the_same_weights(
 
 
 def test_ctrl_c_prints_the_command_that_goes_on(
-    start: Started, tmp_path: pathlib.Path
+    start: Started, tmp_path: pathlib.Path, undisturbed: pathlib.Path
 ) -> None:
-    undisturbed = tmp_path / "undisturbed"
-    _train(start, undisturbed, *PLAIN)
     process = start(*PLAIN)  # a folder of its own choice
     runs = tmp_path / "runs"
     _watch(process, runs, lambda: any(map(_num_epochs, runs.glob("digits-*"))))

@@ -120,7 +120,7 @@ def test_store_that_does_not_answer_is_waited_for_a_bounded_time(
     started = time.monotonic()
     with pytest.raises(TimeoutError, match=r"no answer in 0\.05 s: 'gs://b/a'"):
         storage.exists("gs://b/a")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 8
     ended.set()
 
 

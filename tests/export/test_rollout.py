@@ -168,7 +168,7 @@ def test_waiting_has_an_end(
     start = time.monotonic()
     with pytest.raises(FailedError, match=f"{words}.*; models.config is as it"):
         run(folder, "promote", f"--url={server.url}", "--timeout=0.3")
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 20
     assert config(folder) == before
 
 

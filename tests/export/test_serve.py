@@ -154,7 +154,7 @@ def test_status_is_the_signal_s(
 ) -> None:
     def run(flags: Any, *, ending: Any, **rest: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        assert ending.wait(5)
+        assert ending.wait(60)
 
     monkeypatch.setattr(development, "run", run)
     assert main("--model_base_path=/m") == 130

@@ -9,7 +9,7 @@ from export.server.metrics import Metrics
 from tests.export.server.fronts import Models
 from tests.malformed_requests.answers import Ports
 
-LIMIT_SECONDS = 0.15
+LIMIT_SECONDS = 1.2  # no machine is so busy that a thread rests so long
 
 
 class Held(Models):
@@ -22,9 +22,7 @@ class Held(Models):
 
 @pytest.fixture(scope="module")
 def ports() -> Iterator[Ports]:
-    """REST and gRPC; whoever is slow is given up early."""
-    before = patience.HEAD_SECONDS, patience.STALL_SECONDS
-    patience.HEAD_SECONDS = patience.STALL_SECONDS = LIMIT_SECONDS
+    """REST and gRPC."""
     models, metrics = Held(), Metrics()
     app = rest.make_app(
         models, metrics=metrics, max_request_bytes=1 << 21, is_local=True
@@ -34,4 +32,21 @@ def ports() -> Iterator[Ports]:
     yield Ports(rest=over_http.port, grpc=over_grpc.port)
     over_grpc.close()
     over_http.close()
-    patience.HEAD_SECONDS, patience.STALL_SECONDS = before
+
+
+def _limit(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Gives whoever is slow up so early, from the next connection on."""
+    monkeypatch.setattr(patience, "HEAD_SECONDS", seconds)
+    monkeypatch.setattr(patience, "STALL_SECONDS", seconds)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the ports give up whoever is slow at once."""
+    _limit(monkeypatch, 0.15)
+
+
+@pytest.fixture
+def longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the ports give up whoever rests for LIMIT_SECONDS."""
+    _limit(monkeypatch, LIMIT_SECONDS)

@@ -35,7 +35,7 @@ def test_two_workers_share_a_search(
         thread.start()
     served.join()
     for thread in threads:
-        thread.join(timeout=5)
+        thread.join(timeout=60)
         assert not thread.is_alive()
     toy_chief.check(served.oracle, tmp_path)
     begun = toy_search.begun(tmp_path)

@@ -58,7 +58,7 @@ def test_worker_notices_that_the_chief_is_gone(
         TrainingError, match=rf"chief at {address} has not answered for 0.5 s"
     ):
         tuner.oracle.update_trial(trial.trial_id, {"nll": 1.0})
-    assert 0.4 < time.monotonic() - before < 5
+    assert 0.4 < time.monotonic() - before < 20
 
 
 def test_worker_s_search_ends_where_the_chief_is_gone(

@@ -42,5 +42,5 @@ def here(
 
 @pytest.fixture
 def client(url: str) -> Iterator[Client]:
-    with Client(url, timeout=5) as client:
+    with Client(url, timeout=30) as client:
         yield client

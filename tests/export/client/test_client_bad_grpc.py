@@ -124,7 +124,7 @@ def test_a_server_that_comes_up_late(
     with Client(f"{url}://127.0.0.1:{port}") as client:
         found = []
         thread = threading.Thread(
-            target=lambda: found.extend(client.wait_ready(timeout=9))
+            target=lambda: found.extend(client.wait_ready(timeout=60))
         )
         thread.start()
         time.sleep(0.2)
@@ -132,5 +132,5 @@ def test_a_server_that_comes_up_late(
         with serve(Toy(), port=port):
             began = time.monotonic()
             thread.join()
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 20
     assert found[0].version == 2

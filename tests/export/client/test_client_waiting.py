@@ -42,12 +42,12 @@ def test_a_version_is_waited_for(client: Client, toy: Toy) -> None:
         time.sleep(0.1)
         toy.states = [(3, "AVAILABLE", 0, ""), (2, "END", 0, "")]
 
-    assert client.wait_ready(timeout=1)[0].version == 2  # any is enough
+    assert client.wait_ready(timeout=60)[0].version == 2  # any is enough
     thread = threading.Thread(target=load)
-    thread.start()
     began = time.monotonic()
-    found = client.wait_ready(3, timeout=5)
-    assert 0.1 < time.monotonic() - began < 2
+    thread.start()
+    found = client.wait_ready(3, timeout=60)
+    assert 0.1 < time.monotonic() - began < 20
     assert found[0] == VersionStatus(3, "AVAILABLE")
     thread.join()
 
@@ -56,29 +56,29 @@ def test_a_failed_version_is_not_waited_for(client: Client, toy: Toy) -> None:
     toy.states = [(3, "END", 9, "a bad record"), (2, "AVAILABLE", 0, "")]
     began = time.monotonic()
     with pytest.raises(FailedPrecondition, match="a bad record"):
-        client.wait_ready(3, timeout=5)
-    assert time.monotonic() - began < 3
+        client.wait_ready(3, timeout=60)
+    assert time.monotonic() - began < 20
 
 
 def test_waiting_for_a_version_has_an_end(client: Client, toy: Toy) -> None:
     toy.states = [(3, "LOADING", 0, ""), (2, "AVAILABLE", 0, "")]
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded) as late:
-        client.wait_ready(3, timeout=0.15)
-    assert 0.1 < time.monotonic() - began < 2
+        client.wait_ready(3, timeout=0.5)
+    assert 0.4 < time.monotonic() - began < 20
     assert late.value.message == (
-        "`decoder` was not ready within 0.15 seconds: version 3 is LOADING"
+        "`decoder` was not ready within 0.5 seconds: version 3 is LOADING"
     )
     with pytest.raises(DeadlineExceeded, match="version 4 is not there"):
-        client.wait_ready(4, timeout=0.15)
+        client.wait_ready(4, timeout=0.5)
     with pytest.raises(DeadlineExceeded, match="NOT_FOUND: no nobody"):
-        client.wait_ready(timeout=0.15, model="nobody")
+        client.wait_ready(timeout=0.5, model="nobody")
 
 
 def test_the_client_s_own_version_is_waited_for(url: str, toy: Toy) -> None:
     toy.states = [(3, "END", 9, "a bad record"), (2, "AVAILABLE", 0, "")]
     with Client(url, version=3) as client, pytest.raises(FailedPrecondition):
-        client.wait_ready(timeout=1)
+        client.wait_ready(timeout=60)
 
 
 def test_one_deadline_holds_for_all_parts(url: str, toy: Toy) -> None:
@@ -87,7 +87,7 @@ def test_one_deadline_holds_for_all_parts(url: str, toy: Toy) -> None:
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded):
             client.decode(Z)
-        assert 0.2 < time.monotonic() - began < 2
+        assert 0.2 < time.monotonic() - began < 20
 
 
 def test_batches_come_in_order_and_few_at_once(

@@ -88,7 +88,7 @@ def make_config(
     return config
 
 
-def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Waits until something is so."""
     end = time.monotonic() + seconds
     while not condition():

@@ -32,6 +32,6 @@ def test_first_signal_asks_for_the_end(number: int, status: int) -> None:
 def test_second_signal_has_its_own_way() -> None:
     ending = Ending()
     os.kill(os.getpid(), signal.SIGTERM)
-    assert ending.wait(5)
+    assert ending.wait(60)
     for number in (signal.SIGINT, signal.SIGTERM):
         assert signal.getsignal(number) == signal.SIG_DFL

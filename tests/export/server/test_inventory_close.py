@@ -50,11 +50,11 @@ def _close_while(held: Held, event: threading.Event) -> None:
     """Closes, and lets something end only when that is under way."""
     closing = threading.Thread(target=held.inventory.close)
     closing.start()
-    assert held.inventory._closing.wait(5)
+    assert held.inventory._closing.wait(60)
     closing.join(0.05)
     assert closing.is_alive()
     event.set()
-    closing.join(5)
+    closing.join(60)
     assert not closing.is_alive()
     assert held.load.sessions["m", 1].is_closed
 
@@ -68,11 +68,11 @@ def test_close_waits_for_a_request_that_ends_soon(held: Held) -> None:
     def request() -> None:
         with held.inventory.hold("m", 1):
             began.set()
-            assert end.wait(5)
+            assert end.wait(60)
 
     user = threading.Thread(target=request)
     user.start()
-    assert began.wait(5)
+    assert began.wait(60)
     _close_while(held, end)
     user.join()
 
@@ -107,6 +107,6 @@ def test_close_ends_every_wait(held: Held) -> None:
     waiting = threading.Thread(target=held.inventory.wait, args=(arrival,))
     waiting.start()
     held.inventory.close()
-    waiting.join(5)
+    waiting.join(60)
     assert not waiting.is_alive()
     assert not held.inventory.wait(arrival)

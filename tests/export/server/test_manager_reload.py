@@ -39,7 +39,7 @@ def test_reload_waits_for_the_first_models(
     reload.join(0.05)
     assert manager._config == config
     load.gates[2].set()
-    reload.join(5)
+    reload.join(60)
     settle(manager, {2: "END"})
 
 
@@ -60,7 +60,7 @@ def test_reload_waits_for_a_new_model(
     reload.join(0.02)
     assert reload.is_alive()
     load.gates[5].set()
-    reload.join(5)
+    reload.join(60)
     assert not reload.is_alive()
     assert states(manager, "n") == {5: "AVAILABLE"}
 
@@ -124,7 +124,7 @@ def test_reload_that_waits_ends_with_the_manager(
     waiting.start()
     until(lambda: len(manager._config.model_config_list.config) == 2)
     manager.close()
-    waiting.join(5)
+    waiting.join(60)
     (error,) = errors
     assert (error.code, error.message) == (
         Code.UNAVAILABLE,
@@ -156,7 +156,7 @@ def test_reload_that_nobody_waits_for_ends(
         "Nobody waits for the reload",
     )
     left.set()
-    waiting.join(5)
+    waiting.join(60)
     assert not waiting.is_alive()
     manager.reload(make_config({"m": base}))
 

@@ -198,7 +198,7 @@ def test_time_limit() -> None:
         status, headers, content = _ask(
             server, "POST", PREDICT, b'{"inputs": [-1]}'
         )
-        assert 0.1 <= time.monotonic() - start < 5
+        assert 0.1 <= time.monotonic() - start < 20
         models.gate.open.set()
     assert status == 504
     assert json.loads(content) == {
@@ -281,7 +281,7 @@ def test_body_without_an_end_is_read_no_further(
         socket.create_connection(("127.0.0.1", server.port), 10) as connection,
     ):
         connection.sendall(head)
-        end = time.monotonic() + 5
+        end = time.monotonic() + 30
         with contextlib.suppress(ConnectionError):
             while time.monotonic() < end:
                 connection.sendall(chunk)

@@ -67,7 +67,7 @@ def test_server_that_is_stopped_goes_on(
         start = time.monotonic()
         with pytest.raises(DeadlineExceeded) as late:
             client.status()
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 20
         line = r"(no answer within 0.5 seconds|Deadline Exceeded)"
         assert late.match(f"DEADLINE_EXCEEDED: {line}")
         time.sleep(0.5)
