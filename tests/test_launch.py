@@ -1,6 +1,7 @@
 """The launcher: what it refuses, starts, starts again and says."""
 
 import contextlib
+import os
 import pathlib
 import re
 import shlex
@@ -76,17 +77,74 @@ def test_folder_that_is_not_named_is_the_same_for_all(jobs: Any) -> None:
     assert re.fullmatch(r"runs/npz-a-b\.npz-\d{8}-\d{6}", one)
 
 
+def _overwrites(fake: FakeJobs) -> list[bool]:
+    return [
+        flags.parse(flags.Launch, command[2:], summary="").launch.overwrite
+        for command in fake.commands
+    ]
+
+
+@pytest.mark.parametrize(
+    ("begins", "expected"),
+    [
+        (0, [True, False, False, False]),  # a new one, in the first start
+        (2, [True, True, True, False]),  # an old one stood till the third
+    ],
+)
+def test_run_is_overwritten_once(
+    jobs: Any,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    begins: int,
+    expected: list[bool],
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text("{}")
+    os.utime(config, (1, 1))
+    fake = jobs(LOST, LOST, LOST, DONE)
+    end = fake.wait
+
+    def wait() -> End:
+        if len(fake.commands) - 1 == begins:
+            config.write_text("{}")
+        return end()
+
+    monkeypatch.setattr(fake, "wait", wait)
+    given = [f"--run_dir={tmp_path}", "--overwrite"]
+    assert launch.main(["launch.py", "--", *given]) == 0
+    assert _overwrites(fake) == expected
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_command_to_go_on_with_overwrites_what_still_stands(
+    jobs: Any,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    begins: bool,
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text("{}")
+    os.utime(config, (1, 1))
+    fake = jobs()
+
+    def wait() -> End:
+        if begins:
+            config.write_text("{}")
+        return End(program.TERMINATED)
+
+    monkeypatch.setattr(fake, "wait", wait)
+    launch.main(["launch.py", "--", f"--run_dir={tmp_path}", "--overwrite"])
+    assert ("--overwrite" in capsys.readouterr().out) != begins
+
+
 def test_job_is_started_again_and_goes_on(
     jobs: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = jobs(LOST, LOST, DONE)
     given = ["--run_dir=r", "--overwrite"]
     assert launch.main(["launch.py", "--", *given]) == 0
-    overwrites = [
-        flags.parse(flags.Launch, command[2:], summary="").launch.overwrite
-        for command in fake.commands
-    ]
-    assert overwrites == [True, False, False]
+    assert _overwrites(fake) == [True, False, False]
     assert capsys.readouterr().err.splitlines() == [
         "launch.py: worker 1 was killed (SIGKILL); restart 1 of 3",
         "launch.py: worker 1 was killed (SIGKILL); restart 2 of 3",

@@ -53,6 +53,15 @@ def test_files_and_folders_come_and_go(root: str) -> None:
     assert storage.names(root) == []
 
 
+def test_time_of_a_file_is_its_last_writing_s(root: str) -> None:
+    path = f"{root}/a"
+    assert storage.modified(path) == 0
+    _write(path, b"1")
+    if not root.startswith("ram://"):  # which keeps no times
+        os.utime(path.removeprefix("file://"), (3, 5))
+        assert storage.modified(path) == 5_000_000_000
+
+
 def test_what_is_written_may_go_back(root: str) -> None:
     with storage.writer(f"{root}/a") as file:
         file.write(b"12345")

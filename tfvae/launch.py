@@ -1,12 +1,14 @@
 """Starts a job's workers on this machine: python -m tfvae.launch --help."""
 
 import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 
-from tfvae import flags, program, train
+from tfvae import flags, program, storage, train
 from tfvae.config import Config
 from tfvae.errors import InputError, LostWorkerError
+from tfvae.folder import reading
 from tfvae.job import Job
 from tfvae.settings import setting
 
@@ -49,11 +51,11 @@ def main(argv: list[str]) -> int:
     given = argv[split + 1 :]
     line = _parse(given)
     path = line.launch.run_dir or train.default_run_dir(Config(**line.given))
-    again = _command(own, line, path)
     command = [
         sys.executable, "-m", "tfvae.train",
         *given, "--strategy=multi_worker", f"--run_dir={path}",
     ]  # fmt: skip
+    old = _began(path) if line.launch.overwrite else 0
     for restart in range(own.max_restarts + 1):
         with Job(command, own.workers, own.grace_seconds) as job:
             end = job.wait()
@@ -62,15 +64,15 @@ def main(argv: list[str]) -> int:
         if restart == own.max_restarts:
             raise LostWorkerError(
                 f"{end.text}, after {restart} restart(s); what was saved is "
-                f"whole, go on with: {again}"
+                f"whole, go on with: {_command(own, line, path, old)}"
             )
         _tell(f"{end.text}; restart {restart + 1} of {own.max_restarts}")
-        # What has been learned is not to be removed.
-        command.append("--overwrite=false")
+        # What has been learned since is not to be removed.
+        command.append(f"--overwrite={_stands(path, old)}".lower())
     if end.text:
         _tell(end.text)
     if end.status in (program.INTERRUPTED, program.TERMINATED):
-        print(f"go on with:\n  {again}")
+        print(f"go on with:\n  {_command(own, line, path, old)}")
     return end.status
 
 
@@ -86,11 +88,14 @@ def _parse(given: Sequence[str]) -> flags.CommandLine[flags.Launch]:
 
 
 def _command(
-    own: LaunchFlags, line: flags.CommandLine[flags.Launch], path: str
+    own: LaunchFlags,
+    line: flags.CommandLine[flags.Launch],
+    path: str,
+    old: int,
 ) -> str:
     """Returns the command with which the run goes on where it stands."""
     launch = dataclasses.replace(
-        line.launch, run_dir=path, overwrite=False, config="",
+        line.launch, run_dir=path, overwrite=_stands(path, old), config="",
         strategy=flags.Launch.strategy,
     )  # fmt: skip
     parts = (
@@ -101,6 +106,18 @@ def _command(
         flags.to_argv(Config(**line.given)),
     )
     return " ".join(part for part in parts if part)
+
+
+def _began(path: str) -> int:
+    """Returns when the run in a folder began, in ns; 0: there is none."""
+    config = os.path.join(path, "config.json")
+    with reading(config):
+        return storage.modified(config)
+
+
+def _stands(path: str, old: int) -> bool:
+    """Whether the run to overwrite, which began at `old`, is still there."""
+    return old > 0 and _began(path) == old
 
 
 def _tell(text: str) -> None:

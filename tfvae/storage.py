@@ -49,6 +49,15 @@ def is_folder(path: str) -> bool:
     return _ask(path, "isdir")
 
 
+def modified(path: str) -> int:
+    """Returns when a file was written last, in ns; 0: there is none."""
+    if not exists(path):
+        return 0
+    if is_local(path):
+        return os.stat(path).st_mtime_ns
+    return int(_ask(path, "stat").mtime_nsec)
+
+
 def names(folder: str) -> list[str]:
     """Returns the names of what a folder holds, sorted."""
     if is_local(folder):
