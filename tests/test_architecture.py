@@ -73,6 +73,7 @@ LEVELS = (
         "loop",
         "training",
         "summary",
+        "finish",
         "evaluation",
         "generation",
         "report_figures",
@@ -103,8 +104,8 @@ HOMES = {
 TAKE_A_CONFIG = {
     "resolve", "build", "run_dir", "data.load", "config_file", "flags",
     "training", "membership", "launch", "summary", "examples", "train",
-    "evaluation", "evaluate", "generation", "generate", "report_figures",
-    "report",
+    "finish", "evaluation", "evaluate", "generation", "generate",
+    "report_figures", "report",
 }  # fmt: skip
 MOST_FILE_LINES, MOST_FUNCTION_LINES = 300, 60
 

@@ -3,10 +3,9 @@
 import contextlib
 import dataclasses
 import functools
-import importlib.util
 import io
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tfvae import flags, membership, program
 from tfvae.config import Config
@@ -26,8 +25,6 @@ SUMMARY = """Trains a variational autoencoder.
 usage: python -m tfvae.train [--name=value ...]
 
 A run folder that is there already is resumed, with its own settings."""
-
-COLLAPSED_KL = 0.1  # nats over all latents
 
 
 def main(argv: list[str]) -> int:
@@ -112,7 +109,7 @@ def run(
     """
     import tensorflow as tf
 
-    from tfvae import callbacks, resolve, summary, training
+    from tfvae import resolve, summary
     from tfvae.data.load import load_data
     from tfvae.workers import Workers
 
@@ -139,14 +136,31 @@ def run(
         summary.of_run(config, model, splits, strategy.num_replicas_in_sync),
         flush=True,
     )
+    return _learn(config, model, splits, recorder, profiled=profiled)
+
+
+def _learn(
+    config: Config,
+    model: "Learner",
+    splits: "Splits",
+    recorder: "Recorder",
+    *,
+    profiled: bool,
+) -> int:
+    """Trains the epochs that are left and measures; returns the exit status."""
+    from tfvae import callbacks, training
+    from tfvae.finish import finish
+
+    run_dir, is_chief = recorder.run_dir, recorder.workers.is_chief
     profile = _make_profile(config, recorder) if profiled else None
     try:
-        with training.display(config, model, splits, recorder) as display:
-            told = display if workers.is_chief else []
+        with contextlib.ExitStack() as stack:
+            display = training.display(config, model, splits, recorder)
+            told = stack.enter_context(display) if is_chief else []
             training.fit(config, model, splits, recorder, told, profile=profile)
         if profile:
             print(profile.write(), flush=True)
-        _finish(config, model, splits, recorder)
+        finish(config, model, splits, recorder)
     except (callbacks.Interrupted, KeyboardInterrupt) as interrupted:
         name = str(interrupted) or "SIGINT"
         print(f"stopped by {name}; all that was learned is saved.")
@@ -237,53 +251,6 @@ def _make_profile(config: Config, recorder: "Recorder") -> "Profile":
         steps_per_epoch=recorder.steps_per_epoch,
         num_epochs=config.epochs,
     )
-
-
-def _finish(
-    config: Config, model: "Learner", splits: "Splits", recorder: "Recorder"
-) -> None:
-    """Measures the best weights on the test set; writes figures and result."""
-    from tfvae import build, callbacks, provenance, training
-
-    run_dir, rows = recorder.run_dir, recorder.rows
-    recorder.load_best()
-    measured = training.measure(config, model, splits.test)
-    if not recorder.workers.is_chief:
-        return
-    if importlib.util.find_spec("tfvae.plots"):  # a slim image leaves it out
-        from tfvae import examples, figures
-
-        shown = examples.load_examples(
-            config,
-            splits.test,
-            num_examples=figures.num_examples(splits.spec.event_shape),
-            seed=config.seed,
-        )
-        for name, figure in figures.make_figures(
-            model, shown, rows, seed=config.seed, log_prob=splits.log_prob
-        ):
-            run_dir.save_figure(name, figure)
-    result: dict[str, Any] = {
-        "test": measured,
-        "C": model.likelihood.current_C(),
-        "latent_dim": config.latent_dim,
-        "num_parameters": build.num_parameters(model),
-        "epochs": len(rows),
-        "best_epoch": recorder.best_epoch(),
-        "seed": config.seed,
-        "dataset": config.dataset,
-        "images_per_second": callbacks.throughput(rows, recorder.num_examples),
-        "train_seconds": sum(row["seconds"] for row in rows),
-        **provenance.provenance(splits, model),
-    }
-    run_dir.write_json("result.json", result)
-    text = "  ".join(f"{key} {value:.4g}" for key, value in measured.items())
-    print(f"test, best epoch {recorder.best_epoch()}: {text}")
-    if measured.get("kl", COLLAPSED_KL) < COLLAPSED_KL:
-        print(
-            "warning: the latents carry nothing, the posterior has collapsed "
-            "onto the prior; try --kl_schedule=linear:2, or a larger --C"
-        )
 
 
 def _next_command(run_dir: "RunDir") -> str:
