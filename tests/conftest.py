@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -11,6 +12,9 @@ import tf_keras
 
 from tfvae import strategy
 
+# A shell that runs the tests in the background has them ignore SIGINT, and so
+# would the programs that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 strategy.split_cpu(4)
 tf.config.experimental.enable_op_determinism()
 

@@ -230,16 +230,20 @@ def test_program_shows_the_page_until_it_is_stopped(server: RowServer) -> None:
         cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout
-    line = process.stdout.readline()
-    found = re.fullmatch(
-        rf"Explore cvae of {server.url} at (http://127.0.0.1:\d+/) "
-        r"\(Ctrl-C ends\)\n",
-        line,
-    )
-    assert found, line
-    with urllib.request.urlopen(found[1], timeout=60) as answer:
-        page = answer.read()
-    assert page == explorer.page(server.url, model="cvae")
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60) == ("", "")
-    assert process.returncode == 130
+    try:
+        line = process.stdout.readline()
+        found = re.fullmatch(
+            rf"Explore cvae of {server.url} at (http://127.0.0.1:\d+/) "
+            r"\(Ctrl-C ends\)\n",
+            line,
+        )
+        assert found, line
+        with urllib.request.urlopen(found[1], timeout=60) as answer:
+            page = answer.read()
+        assert page == explorer.page(server.url, model="cvae")
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == ("", "")
+        assert process.returncode == 130
+    finally:
+        process.kill()
+        process.communicate()
