@@ -198,6 +198,7 @@ def test_code_is_affine_and_decoded_as_it_is() -> None:
     )
 
 
+@pytest.mark.slow
 def test_two_devices_learn_what_one_does() -> None:
     weights = []
     for count in (1, 2):

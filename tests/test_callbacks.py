@@ -152,6 +152,7 @@ def test_saves_are_as_far_apart_as_asked(
     assert saved[1:] == [4 * STEPS, 5 * STEPS]
 
 
+@pytest.mark.slow
 def test_recorder_goes_on_from_the_last_checkpoint(
     tmp_path: pathlib.Path,
 ) -> None:

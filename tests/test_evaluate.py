@@ -106,6 +106,7 @@ def test_stderr_is_of_the_mean_over_examples(digits: str) -> None:
     assert run.config.latent_dim == 3
 
 
+@pytest.mark.slow
 def test_figures_repeat_and_the_seed_changes_them(digits: str) -> None:
     arguments = ("--num_samples=7", "--num_examples=20")
     one, again = (measured(digits, *arguments) for _ in range(2))

@@ -115,6 +115,7 @@ def test_run_interrupted_in_validation_goes_on_to_the_same_end(
     assert_same_run(tmp_path, finished)
 
 
+@pytest.mark.slow
 def test_interrupted_epoch_counts_its_time_once(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

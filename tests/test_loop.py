@@ -101,6 +101,7 @@ def test_resident_data_train_as_keras_s_fit_does() -> None:
     assert training.loop_over(config, model, SPLIT) is loop
 
 
+@pytest.mark.slow
 def test_one_replica_of_a_strategy_is_like_none() -> None:
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])
     config, model, loop = _resident(strategy=strategy)

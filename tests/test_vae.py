@@ -92,7 +92,9 @@ def test_a_step_goes_down_the_mean_kl_of_the_global_batch(
     np.testing.assert_allclose(layer.bias, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("num_replicas", [1, 2])
+@pytest.mark.parametrize(
+    "num_replicas", [1, pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_sample_weight_weighs_loss_and_gradient(num_replicas: int) -> None:
     model = compiled(Bernoulli, num_replicas=num_replicas, learning_rate=0.5)
     models.make_deaf(model)

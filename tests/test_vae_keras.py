@@ -100,6 +100,7 @@ def test_low_precision_trains_and_measures_in_float32(policy: str) -> None:
     assert model.faults.found() is None
 
 
+@pytest.mark.slow
 def test_loss_scaling_leaves_the_step_as_it_is() -> None:
     plain = mlp("float32", tf_keras.optimizers.SGD(0.01))
     scaled = mlp(

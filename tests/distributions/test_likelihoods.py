@@ -246,6 +246,7 @@ def test_data_that_it_cannot_score_are_refused(name: str) -> None:
             kind.for_data(1.0, support="unit", levels=levels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["laplace", "student_t", "quantized_gaussian"])
 def test_replicas_agree_with_one_device_without_a_warning(
     name: str, monkeypatch: pytest.MonkeyPatch

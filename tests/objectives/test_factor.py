@@ -191,5 +191,6 @@ def test_mean_logit_learns_the_total_correlation() -> None:
     assert abs(np.mean(logits[-100:]) - expected) < 0.05
 
 
+@pytest.mark.slow
 def test_two_devices_agree_with_one() -> None:
     assert_devices_agree(seeded_factor)

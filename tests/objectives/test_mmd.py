@@ -136,5 +136,6 @@ def test_gradient_moves_the_draws() -> None:
     )
 
 
+@pytest.mark.slow
 def test_two_devices_agree_with_one() -> None:
     assert_devices_agree(lambda: mmd.Mmd(WEIGHT, 0.25, sample_prior))

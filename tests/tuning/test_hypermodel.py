@@ -103,6 +103,7 @@ def test_figures_are_of_the_best_weights(
     assert figures["nll"] == pytest.approx(-estimate.log_prob.mean(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_trial_goes_on_with_the_one_it_grew_from(
     hypermodel: VAEHyperModel, tmp_path: pathlib.Path
 ) -> None:
@@ -134,6 +135,7 @@ def test_a_measured_trial_is_not_trained_again(
     assert hypermodel.run(hp, folder=str(tmp_path)) == figures
 
 
+@pytest.mark.slow
 def test_what_another_trial_left_is_removed(
     hypermodel: VAEHyperModel, tmp_path: pathlib.Path
 ) -> None:

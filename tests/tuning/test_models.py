@@ -228,6 +228,7 @@ def test_a_model_whose_training_was_broken_off_begins_anew() -> None:
     assert _train(store.model_for(config), config) == new
 
 
+@pytest.mark.slow
 def test_the_model_used_longest_ago_is_dropped() -> None:
     store = _store(max_models=2)
     configs = [_config(latent_dim=latent_dim) for latent_dim in (1, 2, 3)]
@@ -297,6 +298,7 @@ def test_an_estimator_is_kept_and_sees_the_weights_of_now() -> None:
     assert after.tolist() != before.tolist()
 
 
+@pytest.mark.slow
 def test_graphs_in_use_keep_their_gradients() -> None:
     before = _custom_gradients()
     _take_a_gradient_late()

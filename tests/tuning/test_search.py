@@ -53,6 +53,7 @@ def test_everything_is_where_it_is_said_to_be(done: pathlib.Path) -> None:
     assert len(list((done / "tensorboard").glob("*/events*"))) == 2
 
 
+@pytest.mark.slow
 def test_train_repeats_the_best_trial_exactly(
     done: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
